@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The calls of the ABI as a table: how long a struct is, what may be in it.
+ * Both shells ask here, so both refuse the same input with the same errno.
+ */
+#ifndef VN_ABI_H
+#define VN_ABI_H
+
+#include "port.h"
+#include "../../uapi/linux/vneuron.h"
+
+struct vn_call {
+	const char *name;
+	u16 bytes;		/* of the struct as known here */
+	bool chip_node;		/* also taken by chip nodes */
+};
+
+/* NULL for an unknown command. */
+const struct vn_call *vn_abi_call(u32 cmd);
+/*
+ * Flags, reserved fields and values that need no object: 0 or -errno. arg is
+ * a private copy of the struct, zero-extended to its full length.
+ */
+int vn_abi_check(u32 cmd, const void *arg, u32 chips);
+
+#endif

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "desc.h"
+#include "ops.h"
+
+#define AT(field)	((u32)offsetof(struct vn_desc, field))
+
+/* Where an operation's operand fields are. */
+enum vn_fields { F_NONE, F_COPY, F_FILL, F_REDUCE, F_GEMM, F_EWISE, F_SEM, F_LAUNCH };
+
+/* Which of x, y, z, w an element-wise operation uses. */
+#define USES_X	1
+#define USES_Y	2
+#define USES_Z	4
+#define USES_W	8
+#define USES_ALPHA	16
+
+static const struct {
+	const char *name;
+	u8 fields;
+	u8 flags;		/* allowed besides SILENT */
+	u8 arg;			/* allowed bits of arg */
+	u8 uses;
+} op_rows[VN_OP_COUNT] = {
+	[VN_OP_NOP]		= { "nop", F_NONE, 0, 0, 0 },
+	[VN_OP_COPY]		= { "copy", F_COPY, 0, 0, 0 },
+	[VN_OP_FILL]		= { "fill", F_FILL, 0, 0, 0 },
+	[VN_OP_REDUCE]		= { "reduce", F_REDUCE, 0, 0, 0 },
+	[VN_OP_GEMM]		= { "gemm", F_GEMM, 0, VN_GEMM_TRANS_A | VN_GEMM_TRANS_B |
+				    VN_GEMM_ACCUMULATE, 0 },
+	[VN_OP_BIAS_ADD]	= { "bias_add", F_EWISE, 0, 0, USES_X | USES_Y | USES_Z },
+	[VN_OP_RELU]		= { "relu", F_EWISE, 0, 0, USES_X | USES_Z },
+	[VN_OP_RELU_GRAD]	= { "relu_grad", F_EWISE, 0, 0, USES_X | USES_Y | USES_Z },
+	[VN_OP_SOFTMAX_XENT]	= { "softmax_xent", F_EWISE, 0, 0,
+				    USES_X | USES_Y | USES_Z | USES_W | USES_ALPHA },
+	[VN_OP_COL_SUM]		= { "col_sum", F_EWISE, 0, 0, USES_X | USES_Z },
+	[VN_OP_AXPY]		= { "axpy", F_EWISE, 0, 0, USES_X | USES_Z | USES_ALPHA },
+	[VN_OP_SEM_WAIT]	= { "sem_wait", F_SEM, VN_DESC_REL, 0, 0 },
+	[VN_OP_SEM_SIGNAL]	= { "sem_signal", F_SEM, VN_DESC_REL, VN_SEM_SET, 0 },
+	[VN_OP_FENCE]		= { "fence", F_NONE, 0, 0, 0 },
+	[VN_OP_LAUNCH]		= { "launch", F_LAUNCH, 0, 0, 0 },
+};
+
+static const u8 type_bytes[VN_TYPE_COUNT] = {
+	[VN_INT8] = 1, [VN_UINT8] = 1, [VN_INT32] = 4, [VN_UINT32] = 4, [VN_INT64] = 8,
+	[VN_UINT64] = 8, [VN_FLOAT16] = 2, [VN_FLOAT32] = 4, [VN_FLOAT64] = 8,
+	[VN_BFLOAT16] = 2, [VN_FLOAT8E4M3] = 1, [VN_FLOAT8E5M2] = 1,
+};
+
+static const char *const status_names[VN_STATUS_COUNT] = {
+	[VN_OK] = "ok",
+	[VN_BAD_OPCODE] = "bad opcode",
+	[VN_BAD_FLAGS] = "bad flags",
+	[VN_BAD_FIELD] = "bad field",
+	[VN_BAD_TYPE] = "bad type or reduction",
+	[VN_BAD_CHIP] = "no such chip, or memory of another chip",
+	[VN_BAD_KEY] = "no such window or memory",
+	[VN_STALE_KEY] = "window or memory is gone",
+	[VN_BAD_ACCESS] = "access not allowed",
+	[VN_BAD_RANGE] = "outside the window or memory",
+	[VN_BAD_ALIGN] = "not aligned to its type",
+	[VN_BAD_PLAN] = "no such plan or parameters",
+	[VN_BAD_RING] = "impossible ring index",
+	[VN_BUSY_PLAN] = "plan is running on another queue",
+	[VN_CANCELLED] = "cancelled",
+};
+
+u32 vn_type_bytes(u32 type)
+{
+	return type < VN_TYPE_COUNT ? type_bytes[vn_index(type, VN_TYPE_COUNT)] : 0;
+}
+
+const char *vn_opcode_name(u32 opcode)
+{
+	return opcode < VN_OP_COUNT ? op_rows[opcode].name : "unknown";
+}
+
+const char *vn_status_name(u32 status)
+{
+	return status < VN_STATUS_COUNT ? status_names[status] : "unknown";
+}
+
+static u32 bad(u32 status, u32 where, u32 *detail)
+{
+	*detail = where;
+	return status;
+}
+
+static u32 check_operand(const struct vn_operand *o, const struct vn_desc_plan *plan, u32 chips,
+			 u32 at, u32 *detail)
+{
+	if (o->ultraserver == VN_PARAM && plan) {
+		if (o->chip >= plan->nparams)
+			return bad(VN_BAD_PLAN, at, detail);
+		return o->key ? bad(VN_BAD_FIELD, at, detail) : VN_OK;
+	}
+	if (o->ultraserver != VN_HERE || o->chip >= chips)
+		return bad(VN_BAD_CHIP, at, detail);
+	return VN_OK;
+}
+
+/* A device address of the chip's own memory; in a plan also a parameter. */
+static u32 check_addr(u64 addr, const struct vn_desc_plan *plan, u32 at, u32 *detail)
+{
+	if (addr >> 48 != 0xffff)
+		return VN_OK;
+	if (!plan)
+		return bad(VN_BAD_KEY, at, detail);
+	if ((addr >> VN_ADDR_OFFSET_BITS & 0xff) >= plan->nparams)
+		return bad(VN_BAD_PLAN, at, detail);
+	return VN_OK;
+}
+
+static u32 check_copy(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 chips,
+		      u32 *detail)
+{
+	u32 status;
+
+	if (d->copy.bytes > VN_BYTES_MAX)
+		return bad(VN_BAD_FIELD, AT(copy.bytes), detail);
+	if (d->copy.reserved)
+		return bad(VN_BAD_FIELD, AT(copy.reserved), detail);
+	status = check_operand(&d->copy.src, plan, chips, AT(copy.src), detail);
+	return status ?: check_operand(&d->copy.dst, plan, chips, AT(copy.dst), detail);
+}
+
+static u32 check_fill(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 chips,
+		      u32 *detail)
+{
+	u32 w = d->fill.width;
+
+	if (w != 1 && w != 2 && w != 4 && w != 8)
+		return bad(VN_BAD_FIELD, AT(fill.width), detail);
+	if (d->fill.bytes > VN_BYTES_MAX || d->fill.bytes & (w - 1))
+		return bad(VN_BAD_FIELD, AT(fill.bytes), detail);
+	if (d->fill.reserved0)
+		return bad(VN_BAD_FIELD, AT(fill.reserved0), detail);
+	if (d->fill.reserved1)
+		return bad(VN_BAD_FIELD, AT(fill.reserved1), detail);
+	return check_operand(&d->fill.dst, plan, chips, AT(fill.dst), detail);
+}
+
+static u32 check_reduce(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 chips,
+			u32 *detail)
+{
+	u32 n = d->reduce.nsrc + d->reduce.ndst, status;
+
+	if (d->type != VN_FLOAT32 && d->type != VN_BFLOAT16 && d->type != VN_FLOAT16 &&
+	    d->type != VN_INT32)
+		return bad(VN_BAD_TYPE, AT(type), detail);
+	if (d->redop >= VN_REDOP_COUNT)
+		return bad(VN_BAD_TYPE, AT(redop), detail);
+	if (!d->reduce.nsrc || d->reduce.nsrc > VN_REDUCE_MAX)
+		return bad(VN_BAD_FIELD, AT(reduce.nsrc), detail);
+	if (!d->reduce.ndst || d->reduce.ndst > VN_REDUCE_MAX)
+		return bad(VN_BAD_FIELD, AT(reduce.ndst), detail);
+	if (d->reduce.count > VN_BYTES_MAX / vn_type_bytes(d->type))
+		return bad(VN_BAD_FIELD, AT(reduce.count), detail);
+	if (d->reduce.reserved0)
+		return bad(VN_BAD_FIELD, AT(reduce.reserved0), detail);
+	for (u32 i = 0; i < 3; i++)
+		if (d->reduce.reserved1[i])
+			return bad(VN_BAD_FIELD, AT(reduce.reserved1) + 8 * i, detail);
+	if (!plan)
+		return check_addr(d->reduce.table, NULL, AT(reduce.table), detail);
+	if (d->reduce.table > plan->noperands || n > plan->noperands - d->reduce.table)
+		return bad(VN_BAD_RANGE, AT(reduce.table), detail);
+	for (u32 i = 0; i < n; i++) {
+		status =
+			check_operand(&plan->operands[d->reduce.table + i], plan, chips, i, detail);
+		if (status)
+			return status;
+	}
+	return VN_OK;
+}
+
+static u32 check_gemm(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 *detail)
+{
+	bool ta = d->arg & VN_GEMM_TRANS_A, tb = d->arg & VN_GEMM_TRANS_B;
+	u32 status;
+
+	if (d->type != VN_FLOAT32 && d->type != VN_BFLOAT16)
+		return bad(VN_BAD_TYPE, AT(type), detail);
+	if (!d->gemm.m || d->gemm.m > VN_DIM_MAX)
+		return bad(VN_BAD_FIELD, AT(gemm.m), detail);
+	if (!d->gemm.n || d->gemm.n > VN_DIM_MAX)
+		return bad(VN_BAD_FIELD, AT(gemm.n), detail);
+	if (!d->gemm.k || d->gemm.k > VN_DIM_MAX)
+		return bad(VN_BAD_FIELD, AT(gemm.k), detail);
+	if (d->gemm.lda < (ta ? d->gemm.m : d->gemm.k))
+		return bad(VN_BAD_FIELD, AT(gemm.lda), detail);
+	if (d->gemm.ldb < (tb ? d->gemm.k : d->gemm.n))
+		return bad(VN_BAD_FIELD, AT(gemm.ldb), detail);
+	if (d->gemm.ldc < d->gemm.n)
+		return bad(VN_BAD_FIELD, AT(gemm.ldc), detail);
+	status = check_addr(d->gemm.a, plan, AT(gemm.a), detail);
+	status = status ?: check_addr(d->gemm.b, plan, AT(gemm.b), detail);
+	return status ?: check_addr(d->gemm.c, plan, AT(gemm.c), detail);
+}
+
+static u32 check_ewise(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 *detail)
+{
+	static const u32 at[4] = { AT(ewise.x), AT(ewise.y), AT(ewise.z), AT(ewise.w) };
+	const u64 addr[4] = { d->ewise.x, d->ewise.y, d->ewise.z, d->ewise.w };
+	u32 uses = op_rows[d->opcode].uses, status;
+
+	if (d->ewise.rows > VN_DIM_MAX)
+		return bad(VN_BAD_FIELD, AT(ewise.rows), detail);
+	if (!d->ewise.cols || d->ewise.cols > VN_DIM_MAX)
+		return bad(VN_BAD_FIELD, AT(ewise.cols), detail);
+	if (d->ewise.alpha && !(uses & USES_ALPHA))
+		return bad(VN_BAD_FIELD, AT(ewise.alpha), detail);
+	if (d->ewise.reserved)
+		return bad(VN_BAD_FIELD, AT(ewise.reserved), detail);
+	for (u32 i = 0; i < 4; i++) {
+		if (!(uses & 1u << i)) {
+			if (addr[i])
+				return bad(VN_BAD_FIELD, at[i], detail);
+			continue;
+		}
+		/* 0 stands for "not used" from here on. */
+		status = addr[i] ? check_addr(addr[i], plan, at[i], detail) :
+			bad(VN_BAD_KEY, at[i], detail);
+		if (status)
+			return status;
+	}
+	return VN_OK;
+}
+
+static u32 check_tail(const __u64 reserved[3], u32 at, u32 *detail)
+{
+	for (u32 i = 0; i < 3; i++)
+		if (reserved[i])
+			return bad(VN_BAD_FIELD, at + 8 * i, detail);
+	return VN_OK;
+}
+
+static u32 check_launch(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 *detail)
+{
+	if (plan)		/* plans don't nest */
+		return bad(VN_BAD_OPCODE, AT(opcode), detail);
+	if (d->launch.nparams > VN_OPERANDS_MAX)
+		return bad(VN_BAD_FIELD, AT(launch.nparams), detail);
+	if (!d->launch.nparams && d->launch.params)
+		return bad(VN_BAD_FIELD, AT(launch.params), detail);
+	return check_tail(d->launch.reserved, AT(launch.reserved), detail);
+}
+
+u32 vn_desc_check(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 chips, u32 *detail)
+{
+	u32 op = d->opcode, status;
+
+	*detail = 0;
+	if (op >= VN_OP_COUNT)
+		return bad(VN_BAD_OPCODE, AT(opcode), detail);
+	op = vn_index(op, (u32)VN_OP_COUNT);
+	if (d->flags & ~(op_rows[op].flags | VN_DESC_SILENT) || (d->flags & VN_DESC_REL && !plan))
+		return bad(VN_BAD_FLAGS, AT(flags), detail);
+	if (d->arg & ~(u32)op_rows[op].arg)
+		return bad(VN_BAD_FLAGS, AT(arg), detail);
+	if (d->type && op != VN_OP_REDUCE && op != VN_OP_GEMM)
+		return bad(VN_BAD_TYPE, AT(type), detail);
+	if (d->redop && op != VN_OP_REDUCE)
+		return bad(VN_BAD_TYPE, AT(redop), detail);
+	switch (op_rows[op].fields) {
+	case F_COPY:
+		return check_copy(d, plan, chips, detail);
+	case F_FILL:
+		return check_fill(d, plan, chips, detail);
+	case F_REDUCE:
+		return check_reduce(d, plan, chips, detail);
+	case F_GEMM:
+		return check_gemm(d, plan, detail);
+	case F_EWISE:
+		return check_ewise(d, plan, detail);
+	case F_SEM:
+		status = check_operand(&d->sem.at, plan, chips, AT(sem.at), detail);
+		return status ?: check_tail(d->sem.reserved, AT(sem.reserved), detail);
+	case F_LAUNCH:
+		return check_launch(d, plan, detail);
+	}
+	for (u32 i = 0; i < 6; i++)
+		if (d->raw[i])
+			return bad(VN_BAD_FIELD, AT(raw) + 8 * i, detail);
+	return VN_OK;
+}
+
+u64 vn_desc_cost(const struct vn_desc *d)
+{
+	switch (op_rows[d->opcode].fields) {
+	case F_COPY:
+		return 2 * d->copy.bytes;
+	case F_FILL:
+		return d->fill.bytes;
+	case F_REDUCE:
+		return (u64)(d->reduce.nsrc + d->reduce.ndst) * d->reduce.count *
+		       vn_type_bytes(d->type);
+	case F_GEMM:
+		/* Two multiply-adds take about as long as a byte. */
+		return (u64)d->gemm.m * d->gemm.n * d->gemm.k / 2;
+	case F_EWISE:
+		return 12ull * d->ewise.rows * d->ewise.cols;
+	}
+	return 64;
+}

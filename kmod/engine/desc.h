@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Is this descriptor one? Everything that can be said without looking at memory. */
+#ifndef VN_DESC_H
+#define VN_DESC_H
+
+#include "port.h"
+#include "../../uapi/linux/vneuron.h"
+
+/* What a plan brings; NULL stands for a descriptor from a ring. */
+struct vn_desc_plan {
+	const struct vn_operand *operands;
+	u32 noperands;
+	u32 nparams;
+};
+
+/*
+ * VN_OK, or why it is refused and in *detail which byte of it. chips: how many
+ * the UltraServer has.
+ */
+u32 vn_desc_check(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 chips, u32 *detail);
+
+/* Size of one element, bytes; 0 for a type that does not exist. */
+u32 vn_type_bytes(u32 type);
+
+/* About how many bytes it touches: for deciding whether helpers are worth it. */
+u64 vn_desc_cost(const struct vn_desc *d);
+
+const char *vn_opcode_name(u32 opcode);
+const char *vn_status_name(u32 status);
+
+#endif

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "sched.h"
+
+enum { OFF, READY, BLOCKED };
+
+static void append(struct vn_sched *s, struct vn_queue *q)
+{
+	q->next = NULL;
+	q->listed = READY;
+	if (s->tail)
+		s->tail->next = q;
+	else
+		WRITE_ONCE(s->head, q);	/* looked at without the lock */
+	s->tail = q;
+}
+
+static void unlink_from(struct vn_queue **list, struct vn_queue *q)
+{
+	while (*list && *list != q)
+		list = &(*list)->next;
+	if (*list)
+		WRITE_ONCE(*list, q->next);
+}
+
+void vn_sched_remove(struct vn_sched *s, struct vn_queue *q)
+{
+	if (q->listed == BLOCKED)
+		unlink_from(&s->blocked, q);
+	if (q->listed == READY) {
+		unlink_from(&s->head, q);
+		s->tail = s->head;
+		while (s->tail && s->tail->next)
+			s->tail = s->tail->next;
+	}
+	q->listed = OFF;
+	q->next = NULL;
+}
+
+bool vn_sched_ready(struct vn_sched *s, struct vn_queue *q)
+{
+	if (q->listed == READY)
+		return false;
+	vn_sched_remove(s, q);
+	append(s, q);
+	return true;
+}
+
+struct vn_queue *vn_sched_pick(struct vn_sched *s)
+{
+	struct vn_queue *q = s->head;
+
+	if (!q)
+		return NULL;
+	WRITE_ONCE(s->head, q->next);
+	if (!s->head)
+		s->tail = NULL;
+	q->next = NULL;
+	q->listed = OFF;
+	return q;
+}
+
+bool vn_sched_done(struct vn_sched *s, struct vn_queue *q, enum vn_run res, u64 cost, u32 wakes)
+{
+	(void)cost;		/* round robin does not ask */
+	if (q->listed == READY)	/* somebody listed it in the meantime */
+		return true;
+	/* Another thread that found all in our hands may have listed it as blocked. */
+	if (res == VN_RUN_MORE || (res == VN_RUN_BLOCKED && s->wakes != wakes))
+		return vn_sched_ready(s, q);
+	if (res == VN_RUN_BLOCKED && q->listed == OFF) {
+		q->listed = BLOCKED;
+		q->next = s->blocked;
+		s->blocked = q;
+	}
+	return false;
+}
+
+bool vn_sched_wake(struct vn_sched *s)
+{
+	struct vn_queue *q = s->blocked, *next;
+
+	s->wakes++;
+	s->blocked = NULL;
+	for (struct vn_queue *it = q; it; it = next) {
+		next = it->next;
+		append(s, it);
+	}
+	return q;
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "switch.h"
+
+int vn_switch_init(struct vn_switch *sw, u32 sleds, u32 chips_per_sled)
+{
+	if (!sleds || sleds > VN_MAX_SLEDS || !chips_per_sled ||
+	    chips_per_sled > VN_MAX_CHIPS_PER_SLED || sleds * chips_per_sled > VN_MAX_CHIPS)
+		return -1;
+	memset(sw, 0, sizeof(*sw));
+	sw->epoch = 1;
+	sw->sleds = sleds;
+	sw->chips_per_sled = chips_per_sled;
+	sw->chips = sleds * chips_per_sled;
+	/* The machine modelled has two racks of 18 sleds. */
+	sw->racks = sleds > 1 ? 2 : 1;
+	for (u32 i = 0; i < sw->chips; i++)
+		sw->slot_of[i] = i;
+	return 0;
+}
+
+u32 vn_switch_sled(const struct vn_switch *sw, u32 slot)
+{
+	return slot / sw->chips_per_sled;
+}
+
+u32 vn_switch_rack(const struct vn_switch *sw, u32 sled)
+{
+	u32 per_rack = (sw->sleds + sw->racks - 1) / sw->racks;
+
+	return sled / per_rack;
+}
+
+u32 vn_switch_plane(u32 src_slot, u32 dst_slot, u32 flow)
+{
+	/* Multiplicative hashing (Knuth): the top bits are the mixed ones. */
+	u32 h = (src_slot << 16 ^ dst_slot) * 2654435761u;
+
+	h = (h ^ flow) * 2246822519u;
+	return h >> 30 & (VN_PLANES - 1);
+}
+
+/* One writer each, so no read-modify-write is needed; readers see whole words. */
+static void add(u64 *count, u64 n)
+{
+	WRITE_ONCE(*count, *count + n);
+}
+
+void vn_switch_count(const struct vn_switch *sw, struct vn_traffic *t, u32 src, u32 dst, u32 flow,
+		     u64 bytes)
+{
+	u32 from = READ_ONCE(sw->slot_of[src]), to = READ_ONCE(sw->slot_of[dst]), plane;
+
+	if (from == to) {
+		add(&t->local[from], bytes);
+		return;
+	}
+	plane = vn_switch_plane(from, to, flow);
+	add(&t->tx[from][plane], bytes);
+	add(&t->rx[to][plane], bytes);
+}

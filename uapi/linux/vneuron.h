@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * vneuron: an AI UltraServer in software. The ABI of its device nodes.
+ *
+ * /dev/vneuron0 is the UltraServer: opening it makes a *context*, which owns
+ * memory, windows, queues and plans; they die with it. /dev/vneuron0cN is
+ * virtual chip N: opening it is the right to use that chip, and a context uses
+ * a chip after CHIP_ATTACH with such an fd.
+ *
+ * Rules
+ *  - Numbers are _IO('V', nr). Every struct begins with __u32 size, set by the
+ *    caller to sizeof() as it was compiled. A kernel that knows more fields
+ *    takes missing ones as zero; one that knows fewer wants the rest zero.
+ *  - Input fields that have no meaning, unknown flags and reserved fields are
+ *    zero. Output fields are ignored on input.
+ *  - User pointers are __u64. Sizes are multiples of 8. No implicit padding.
+ *  - The struct is written back, as far as the caller's size, on success only;
+ *    a failed call changes nothing.
+ *  - New fields go to the end, new calls get new numbers. Nothing is reused.
+ *
+ * What a failed call means
+ *  E2BIG      non-zero bytes behind the struct this kernel knows
+ *  EACCES     chip not attached; window access not allowed; not the owner
+ *  EBADF      an fd in the arguments is not open, or of the wrong kind
+ *  EBUSY      object in use: memory with windows, context with windows (join),
+ *             plan being launched
+ *  EFAULT     a user pointer can't be read or written
+ *  EINTR      a fatal signal arrived while waiting (others restart the call)
+ *  EINVAL     size too small, unknown flag, reserved field set, value out of
+ *             its range, address or length not aligned
+ *  EIO        WAIT: the queue is in ERROR; its ring header says why
+ *  EMFILE     DOMAIN_EXPORT: the process has no fd left
+ *  ENODEV     no such chip on this UltraServer
+ *  ENOENT     no such queue, plan, memory, window or import in this context;
+ *             no such key in this domain
+ *  ENOMEM     the host has no memory for it
+ *  ENOSPC     the chip's HBM, or a table of objects, is full
+ *  ENOTTY     unknown call, or a call this kind of node does not take
+ *  ESTALE     the key named a window that is gone (its generation is old)
+ *  ETIMEDOUT  WAIT: the deadline passed
+ */
+#ifndef _UAPI_LINUX_VNEURON_H
+#define _UAPI_LINUX_VNEURON_H
+
+#include <linux/types.h>
+#include <linux/ioctl.h>
+#include "vneuron_ring.h"
+
+#define VN_ABI_VERSION		1
+
+/* The machine: at most this many chips, sleds and chips on a sled. */
+#define VN_MAX_CHIPS		144
+#define VN_MAX_SLEDS		36
+#define VN_MAX_CHIPS_PER_SLED	16
+
+#define VN_QUEUE_DEPTH_MIN	8
+#define VN_QUEUE_DEPTH_MAX	65536
+/* Entries of an operand table (REDUCE) and parameters of a launch. */
+#define VN_OPERANDS_MAX		320
+#define VN_PLAN_PROGRAMS_MAX	1024
+#define VN_PLAN_DESCS_MAX	65536
+#define VN_PLAN_OPERANDS_MAX	262144
+/* Largest transfer of one descriptor, bytes. */
+#define VN_BYTES_MAX		(1ULL << 30)
+/* Largest matrix dimension, and most columns of an element-wise row. */
+#define VN_DIM_MAX		65536
+
+/**
+ * enum vn_ioctl - the calls of an UltraServer node
+ * @VN_IOCTL_QUERY: &struct vn_query, also on a chip node
+ * @VN_IOCTL_CHIP_ATTACH: &struct vn_chip_attach
+ * @VN_IOCTL_CHIP_QUERY: &struct vn_chip_query, also on a chip node
+ * @VN_IOCTL_MEM_ALLOC: &struct vn_mem_alloc
+ * @VN_IOCTL_MEM_FREE: &struct vn_mem_free
+ * @VN_IOCTL_WINDOW_CREATE: &struct vn_window_create
+ * @VN_IOCTL_WINDOW_INVALIDATE: &struct vn_window_invalidate
+ * @VN_IOCTL_WINDOW_IMPORT: &struct vn_window_import
+ * @VN_IOCTL_WINDOW_RELEASE: &struct vn_window_release
+ * @VN_IOCTL_DOMAIN_EXPORT: &struct vn_domain_export
+ * @VN_IOCTL_DOMAIN_JOIN: &struct vn_domain_join
+ * @VN_IOCTL_QUEUE_CREATE: &struct vn_queue_create
+ * @VN_IOCTL_QUEUE_DESTROY: &struct vn_queue_id
+ * @VN_IOCTL_QUEUE_RESET: &struct vn_queue_id
+ * @VN_IOCTL_DOORBELL: &struct vn_queue_id
+ * @VN_IOCTL_WAIT: &struct vn_wait
+ * @VN_IOCTL_PLAN_CREATE: &struct vn_plan_create
+ * @VN_IOCTL_PLAN_DESTROY: &struct vn_plan_destroy
+ */
+enum vn_ioctl {
+	VN_IOCTL_QUERY			= _IO('V', 0),
+	VN_IOCTL_CHIP_ATTACH		= _IO('V', 1),
+	VN_IOCTL_CHIP_QUERY		= _IO('V', 2),
+	VN_IOCTL_MEM_ALLOC		= _IO('V', 3),
+	VN_IOCTL_MEM_FREE		= _IO('V', 4),
+	VN_IOCTL_WINDOW_CREATE		= _IO('V', 5),
+	VN_IOCTL_WINDOW_INVALIDATE	= _IO('V', 6),
+	VN_IOCTL_WINDOW_IMPORT		= _IO('V', 7),
+	VN_IOCTL_WINDOW_RELEASE		= _IO('V', 8),
+	VN_IOCTL_DOMAIN_EXPORT		= _IO('V', 9),
+	VN_IOCTL_DOMAIN_JOIN		= _IO('V', 10),
+	VN_IOCTL_QUEUE_CREATE		= _IO('V', 11),
+	VN_IOCTL_QUEUE_DESTROY		= _IO('V', 12),
+	VN_IOCTL_QUEUE_RESET		= _IO('V', 13),
+	VN_IOCTL_DOORBELL		= _IO('V', 14),
+	VN_IOCTL_WAIT			= _IO('V', 15),
+	VN_IOCTL_PLAN_CREATE		= _IO('V', 16),
+	VN_IOCTL_PLAN_DESTROY		= _IO('V', 17),
+};
+
+#define VN_IOCTL_COUNT		18
+
+/**
+ * enum vn_feature - bits of &vn_query.features
+ * @VN_FEATURE_EVENTFD: queues can signal an eventfd
+ * @VN_FEATURE_IMPORT: windows can be mapped by key
+ * @VN_FEATURE_PLAN: plans and the LAUNCH descriptor
+ * @VN_FEATURE_AVX2: the engine runs its AVX2 arithmetic (same bits, faster)
+ */
+enum vn_feature {
+	VN_FEATURE_EVENTFD	= 1 << 0,
+	VN_FEATURE_IMPORT	= 1 << 1,
+	VN_FEATURE_PLAN		= 1 << 2,
+	VN_FEATURE_AVX2		= 1 << 3,
+};
+
+/**
+ * struct vn_query - what this UltraServer is
+ * @size: sizeof(struct vn_query)
+ * @flags: zero
+ * @abi: out, VN_ABI_VERSION
+ * @sleds: out, number of sleds in service or not
+ * @chips_per_sled: out
+ * @chips: out, virtual chips, numbered from 0
+ * @racks: out
+ * @epoch: out, generation of the map from virtual chips to physical slots
+ * @features: out, &enum vn_feature
+ * @hbm_bytes: out, HBM per chip, bytes
+ * @tick_hz: out, ticks per second of the stamps in completions
+ * @page_size: out, granule of memory, windows to be imported, and mappings
+ * @ultraserver: out, this UltraServer's number in operands
+ */
+struct vn_query {
+	__u32 size;
+	__u32 flags;
+	__u32 abi;
+	__u32 sleds;
+	__u32 chips_per_sled;
+	__u32 chips;
+	__u32 racks;
+	__u32 epoch;
+	__u64 features;
+	__u64 hbm_bytes;
+	__u64 tick_hz;
+	__u32 page_size;
+	__u32 ultraserver;
+};
+
+/**
+ * struct vn_chip_attach - let this context use a chip
+ * @size: sizeof(struct vn_chip_attach)
+ * @flags: zero
+ * @fd: an open chip node of the same UltraServer; may be closed afterwards
+ *	(the embedded home, which has no nodes, takes the chip's number)
+ * @chip: out, the chip's number
+ *
+ * Attaching twice is fine. EBADF when @fd is not such a node.
+ */
+struct vn_chip_attach {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 chip;
+};
+
+/**
+ * struct vn_chip_query - one chip
+ * @size: sizeof(struct vn_chip_query)
+ * @chip: virtual chip
+ * @sled: out, the sled it is on in this epoch
+ * @slot: out, its physical slot (sled * chips_per_sled + place in the sled)
+ * @rack: out
+ * @numa_node: out, node its HBM is taken from, -1 when there is no choice
+ * @epoch: out, epoch in which @sled and @slot are true
+ * @attached: out, 1 when this context attached it
+ * @hbm_bytes: out, bytes of HBM
+ * @hbm_used: out, bytes taken by all contexts
+ * @queues: out, queues of all contexts on it
+ * @windows: out, live windows on it, all domains
+ */
+struct vn_chip_query {
+	__u32 size;
+	__u32 chip;
+	__u32 sled;
+	__u32 slot;
+	__u32 rack;
+	__s32 numa_node;
+	__u32 epoch;
+	__u32 attached;
+	__u64 hbm_bytes;
+	__u64 hbm_used;
+	__u32 queues;
+	__u32 windows;
+};
+
+/*
+ * A device address names a byte of the context's own HBM:
+ * index:16 | generation:8 | offset:40. Adding to it stays inside the
+ * allocation; one past its end is out of range. 0 is never valid.
+ */
+#define VN_ADDR_OFFSET_BITS	40
+#define VN_ADDR_OFFSET_MASK	((1ULL << VN_ADDR_OFFSET_BITS) - 1)
+/* In a plan: parameter p, plus off bytes (p < 256). */
+#define VN_ADDR_PARAM(p, off)	(0xffffULL << 48 | (__u64)(p) << 40 | (off))
+
+/**
+ * struct vn_mem_alloc - take HBM of a chip, zeroed
+ * @size: sizeof(struct vn_mem_alloc)
+ * @chip: an attached chip
+ * @bytes: length, rounded up to the page size; not 0, at most 2^40
+ * @flags: zero
+ * @reserved: zero
+ * @addr: out, its device address
+ * @mmap_offset: out, offset for mmap() of the UltraServer node
+ *
+ * ENOSPC: the chip has not that much left. ENOMEM: the host has not.
+ */
+struct vn_mem_alloc {
+	__u32 size;
+	__u32 chip;
+	__u64 bytes;
+	__u32 flags;
+	__u32 reserved;
+	__u64 addr;
+	__u64 mmap_offset;
+};
+
+/**
+ * struct vn_mem_free - give HBM back
+ * @size: sizeof(struct vn_mem_free)
+ * @chip: its chip
+ * @addr: what MEM_ALLOC returned
+ *
+ * Waits until no descriptor touches it. EBUSY while windows lie on it.
+ * Mappings keep the pages until they are unmapped.
+ */
+struct vn_mem_free {
+	__u32 size;
+	__u32 chip;
+	__u64 addr;
+};
+
+/**
+ * enum vn_access - what a key allows
+ * @VN_ACCESS_LOCAL_WRITE: a grant the adapters of this family ask for as soon
+ *	as anything may write; REMOTE_WRITE and REMOTE_ATOMIC need it
+ * @VN_ACCESS_REMOTE_READ: read by key
+ * @VN_ACCESS_REMOTE_WRITE: write by key
+ * @VN_ACCESS_REMOTE_ATOMIC: semaphores and atomics by key
+ */
+enum vn_access {
+	VN_ACCESS_LOCAL_WRITE	= 1 << 0,
+	VN_ACCESS_REMOTE_READ	= 1 << 1,
+	VN_ACCESS_REMOTE_WRITE	= 1 << 2,
+	VN_ACCESS_REMOTE_ATOMIC	= 1 << 3,
+};
+
+/**
+ * struct vn_window_create - make a range of own HBM addressable by key
+ * @size: sizeof(struct vn_window_create)
+ * @chip: chip of the memory
+ * @addr: device address of the first byte
+ * @bytes: length; not 0, inside one allocation
+ * @access: &enum vn_access
+ * @key: out, generation:16 | index:16, never 0; resolves in this domain, on
+ *	this chip
+ */
+struct vn_window_create {
+	__u32 size;
+	__u32 chip;
+	__u64 addr;
+	__u64 bytes;
+	__u32 access;
+	__u32 key;
+};
+
+/**
+ * struct vn_window_invalidate - end a window
+ * @size: sizeof(struct vn_window_invalidate)
+ * @chip: its chip
+ * @key: its key; only the context that made it may end it
+ * @reserved: zero
+ *
+ * When the call returns no byte moves through the key any more, and mappings
+ * imported through it raise SIGBUS.
+ */
+struct vn_window_invalidate {
+	__u32 size;
+	__u32 chip;
+	__u32 key;
+	__u32 reserved;
+};
+
+/**
+ * struct vn_window_import - get a mapping of a window by its key
+ * @size: sizeof(struct vn_window_import)
+ * @chip: chip of the window
+ * @key: its key in this context's domain
+ * @access: VN_ACCESS_REMOTE_READ, or that and VN_ACCESS_REMOTE_WRITE; the
+ *	window must allow it
+ * @mmap_offset: out, offset for mmap() of this context's UltraServer fd
+ * @bytes: out, length of the window
+ *
+ * EINVAL unless the window begins and ends at a page.
+ */
+struct vn_window_import {
+	__u32 size;
+	__u32 chip;
+	__u32 key;
+	__u32 access;
+	__u64 mmap_offset;
+	__u64 bytes;
+};
+
+/**
+ * struct vn_window_release - give an import back
+ * @size: sizeof(struct vn_window_release)
+ * @reserved: zero
+ * @mmap_offset: what WINDOW_IMPORT returned; its mappings raise SIGBUS
+ */
+struct vn_window_release {
+	__u32 size;
+	__u32 reserved;
+	__u64 mmap_offset;
+};
+
+/**
+ * struct vn_domain_export - an fd for this context's domain
+ * @size: sizeof(struct vn_domain_export)
+ * @flags: zero
+ * @fd: out, close-on-exec; pass it over a unix socket
+ * @reserved: zero
+ */
+struct vn_domain_export {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/**
+ * struct vn_domain_join - resolve keys in another domain from now on
+ * @size: sizeof(struct vn_domain_join)
+ * @flags: zero
+ * @fd: what DOMAIN_EXPORT of a context of the same UltraServer returned
+ * @reserved: zero
+ *
+ * EBUSY once this context has windows, imports, queues or plans.
+ */
+struct vn_domain_join {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/**
+ * enum vn_queue_flags - &vn_queue_create.flags
+ * @VN_QUEUE_EVENTFD: signal the eventfd at every batch of completions
+ */
+enum vn_queue_flags {
+	VN_QUEUE_EVENTFD	= 1 << 0,
+};
+
+/**
+ * struct vn_queue_create - a submission and a completion ring on a chip
+ * @size: sizeof(struct vn_queue_create)
+ * @chip: an attached chip
+ * @depth: descriptors, 2^k from 8 to 65,536; as many completions
+ * @flags: &enum vn_queue_flags
+ * @eventfd: an eventfd (with VN_QUEUE_EVENTFD), else 0
+ * @queue: out, its number in this context
+ * @mmap_offset: out, for mmap() of the UltraServer fd
+ * @mmap_bytes: out, VN_QUEUE_BYTES(depth)
+ */
+struct vn_queue_create {
+	__u32 size;
+	__u32 chip;
+	__u32 depth;
+	__u32 flags;
+	__s32 eventfd;
+	__u32 queue;
+	__u64 mmap_offset;
+	__u64 mmap_bytes;
+};
+
+/**
+ * struct vn_queue_id - names a queue: destroy, reset, doorbell
+ * @size: sizeof(struct vn_queue_id)
+ * @queue: its number
+ *
+ * RESET forgets what is in the rings and leaves ERROR. DESTROY and RESET wait
+ * for the chunk being executed, at most. DOORBELL is needed only while the
+ * ring header says VN_RING_NEED_WAKEUP, or after a CPU store to a semaphore.
+ */
+struct vn_queue_id {
+	__u32 size;
+	__u32 queue;
+};
+
+/**
+ * struct vn_wait - run the queue on this thread until it has got so far
+ * @size: sizeof(struct vn_wait)
+ * @queue: its number
+ * @target: return when cq_tail has reached this (wrapping) value
+ * @flags: zero
+ * @deadline_ns: CLOCK_MONOTONIC; 0 polls once, ~0 waits for ever
+ * @cq_tail: out, where the completion ring's tail stands
+ * @state: out, &enum vn_queue_state
+ */
+struct vn_wait {
+	__u32 size;
+	__u32 queue;
+	__u32 target;
+	__u32 flags;
+	__u64 deadline_ns;
+	__u32 cq_tail;
+	__u32 state;
+};
+
+/**
+ * struct vn_program - one chip's part of a plan
+ * @chip: an attached chip
+ * @reserved0: zero
+ * @first: its first descriptor in the plan's array
+ * @count: how many, in order
+ * @reserved1: zero
+ */
+struct vn_program {
+	__u16 chip;
+	__u16 reserved0;
+	__u32 first;
+	__u32 count;
+	__u32 reserved1;
+};
+
+/**
+ * struct vn_plan_create - compile programs into a plan
+ * @size: sizeof(struct vn_plan_create)
+ * @flags: zero
+ * @programs: user pointer to &struct vn_program [nprograms]
+ * @descs: user pointer to &struct vn_desc [ndescs]
+ * @operands: user pointer to &struct vn_operand [noperands]; REDUCE in a plan
+ *	names its table as an index into this array
+ * @nprograms: 1 to VN_PLAN_PROGRAMS_MAX
+ * @ndescs: 1 to VN_PLAN_DESCS_MAX
+ * @noperands: 0 to VN_PLAN_OPERANDS_MAX
+ * @nparams: parameters a launch must bring, 0 to VN_OPERANDS_MAX
+ * @plan: out, its number in this context
+ * @error_desc: out; of an EINVAL, the index of the descriptor refused
+ *
+ * Everything is copied and checked here, once. An operand of a plan with
+ * ultraserver VN_PARAM is parameter number `chip`, offset added. On EINVAL for
+ * a descriptor, @error_desc is written all the same.
+ */
+struct vn_plan_create {
+	__u32 size;
+	__u32 flags;
+	__u64 programs;
+	__u64 descs;
+	__u64 operands;
+	__u32 nprograms;
+	__u32 ndescs;
+	__u32 noperands;
+	__u32 nparams;
+	__u32 plan;
+	__u32 error_desc;
+};
+
+/**
+ * struct vn_plan_destroy - give a plan back
+ * @size: sizeof(struct vn_plan_destroy)
+ * @plan: its number; EBUSY while a queue runs it
+ */
+struct vn_plan_destroy {
+	__u32 size;
+	__u32 plan;
+};
+
+#endif /* _UAPI_LINUX_VNEURON_H */

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * Generic netlink family "vneuron": topology and objects, for whoever may see
+ * them. Described in uapi/netlink/vneuron.yaml.
+ *
+ * Topology (DEVICE, CHIP, PORT) is for everybody. Objects (CONTEXT, QUEUE,
+ * WINDOW, PLAN) are listed for their owner's user, and all of them for
+ * CAP_SYS_ADMIN. All commands are dumps, except that DEVICE and CHIP also
+ * answer a plain request (CHIP with VN_NL_A_CHIP). A refusal carries an extack
+ * text.
+ */
+#ifndef _UAPI_LINUX_VNEURON_NL_H
+#define _UAPI_LINUX_VNEURON_NL_H
+
+#define VN_NL_FAMILY		"vneuron"
+#define VN_NL_VERSION		1
+
+/**
+ * enum vn_nl_cmd - what can be asked
+ * @VN_NL_CMD_DEVICE: the UltraServer: its shape, epoch, totals
+ * @VN_NL_CMD_CHIP: a message per virtual chip
+ * @VN_NL_CMD_PORT: a message per slot and plane of the switch
+ * @VN_NL_CMD_CONTEXT: a message per context
+ * @VN_NL_CMD_QUEUE: a message per queue
+ * @VN_NL_CMD_WINDOW: a message per window
+ * @VN_NL_CMD_PLAN: a message per plan
+ */
+enum vn_nl_cmd {
+	/* private: */
+	VN_NL_CMD_UNSPEC,
+	/* public: */
+	VN_NL_CMD_DEVICE,
+	VN_NL_CMD_CHIP,
+	VN_NL_CMD_PORT,
+	VN_NL_CMD_CONTEXT,
+	VN_NL_CMD_QUEUE,
+	VN_NL_CMD_WINDOW,
+	VN_NL_CMD_PLAN,
+	/* private: */
+	__VN_NL_CMD_MAX,
+};
+
+/**
+ * enum vn_nl_attr - one flat space of attributes
+ * @VN_NL_A_PAD: alignment of 64-bit values
+ * @VN_NL_A_DEVICE: u32, number of the UltraServer
+ * @VN_NL_A_VERSION: string, version of the module
+ * @VN_NL_A_ABI: u32
+ * @VN_NL_A_SLEDS: u32
+ * @VN_NL_A_CHIPS_PER_SLED: u32
+ * @VN_NL_A_CHIPS: u32
+ * @VN_NL_A_RACKS: u32
+ * @VN_NL_A_PLANES: u32, switch planes
+ * @VN_NL_A_PROFILE: string, name of the switch profile
+ * @VN_NL_A_SIMD: string, arithmetic in use: "scalar" or "avx2"
+ * @VN_NL_A_EPOCH: u32
+ * @VN_NL_A_CHIP: u32, virtual chip
+ * @VN_NL_A_SLED: u32
+ * @VN_NL_A_SLOT: u32, physical slot
+ * @VN_NL_A_RACK: u32
+ * @VN_NL_A_NUMA_NODE: s32, -1 for none
+ * @VN_NL_A_HBM_BYTES: u64
+ * @VN_NL_A_HBM_USED: u64
+ * @VN_NL_A_QUEUES: u32, number of queues
+ * @VN_NL_A_WINDOWS: u32, number of live windows
+ * @VN_NL_A_CONTEXTS: u32, number of contexts
+ * @VN_NL_A_PLANE: u32, switch plane of a port
+ * @VN_NL_A_TX_BYTES: u64, sent into the switch by the slot
+ * @VN_NL_A_RX_BYTES: u64
+ * @VN_NL_A_LOCAL_BYTES: u64, moved inside the chip
+ * @VN_NL_A_CONTEXT: u32, number of a context
+ * @VN_NL_A_PID: u32, process that opened it, in the reader's pid namespace
+ * @VN_NL_A_UID: u32, its user, in the reader's user namespace
+ * @VN_NL_A_QUEUE: u32, number of a queue in its context
+ * @VN_NL_A_DEPTH: u32
+ * @VN_NL_A_STATE: u32, enum vn_queue_state
+ * @VN_NL_A_STATUS: u32, enum vn_status that stopped it
+ * @VN_NL_A_DONE: u64, descriptors completed
+ * @VN_NL_A_KEY: u32, key of a window
+ * @VN_NL_A_BYTES: u64, length of a window
+ * @VN_NL_A_ACCESS: u32, enum vn_access
+ * @VN_NL_A_PLAN: u32, number of a plan
+ * @VN_NL_A_PROGRAMS: u32
+ * @VN_NL_A_DESCS: u32
+ * @VN_NL_A_LAUNCHES: u64
+ */
+enum vn_nl_attr {
+	/* private: */
+	VN_NL_A_UNSPEC,
+	/* public: */
+	VN_NL_A_PAD,
+	VN_NL_A_DEVICE,
+	VN_NL_A_VERSION,
+	VN_NL_A_ABI,
+	VN_NL_A_SLEDS,
+	VN_NL_A_CHIPS_PER_SLED,
+	VN_NL_A_CHIPS,
+	VN_NL_A_RACKS,
+	VN_NL_A_PLANES,
+	VN_NL_A_PROFILE,
+	VN_NL_A_SIMD,
+	VN_NL_A_EPOCH,
+	VN_NL_A_CHIP,
+	VN_NL_A_SLED,
+	VN_NL_A_SLOT,
+	VN_NL_A_RACK,
+	VN_NL_A_NUMA_NODE,
+	VN_NL_A_HBM_BYTES,
+	VN_NL_A_HBM_USED,
+	VN_NL_A_QUEUES,
+	VN_NL_A_WINDOWS,
+	VN_NL_A_CONTEXTS,
+	VN_NL_A_PLANE,
+	VN_NL_A_TX_BYTES,
+	VN_NL_A_RX_BYTES,
+	VN_NL_A_LOCAL_BYTES,
+	VN_NL_A_CONTEXT,
+	VN_NL_A_PID,
+	VN_NL_A_UID,
+	VN_NL_A_QUEUE,
+	VN_NL_A_DEPTH,
+	VN_NL_A_STATE,
+	VN_NL_A_STATUS,
+	VN_NL_A_DONE,
+	VN_NL_A_KEY,
+	VN_NL_A_BYTES,
+	VN_NL_A_ACCESS,
+	VN_NL_A_PLAN,
+	VN_NL_A_PROGRAMS,
+	VN_NL_A_DESCS,
+	VN_NL_A_LAUNCHES,
+	/* private: */
+	__VN_NL_A_MAX,
+};
+
+#define VN_NL_CMD_MAX	(__VN_NL_CMD_MAX - 1)
+#define VN_NL_A_MAX	(__VN_NL_A_MAX - 1)
+
+#endif
