@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The UltraServer: its shape, its chips, and what is taken of them. */
+#ifndef VN_DEVICE_H
+#define VN_DEVICE_H
+
+#include <linux/atomic.h>
+#include <linux/mutex.h>
+#include <linux/xarray.h>
+#include "engine/switch.h"
+
+#define VN_VERSION	"0.1.0"
+
+struct vn_chip {
+	atomic64_t hbm_used;
+	atomic_t queues;
+	atomic_t windows;
+	int node;		/* its sled's NUMA node, or NUMA_NO_NODE */
+};
+
+/*
+ * There is one, for as long as the module is loaded.
+ *
+ * Lock order, all locks of the module:
+ *   vn_server.contexts_lock
+ *     vn_context.objects_lock
+ *       vn_domain.windows_lock
+ *         vn_share.dead_lock
+ *   vn_kqueue.run_lock		(a holder that runs descriptors has a runner)
+ *     ready_lock in worker.c
+ * dead_lock is also taken in page faults, below mmap_lock; nothing is copied
+ * from or to user space below any of them.
+ */
+struct vn_server {
+	struct vn_switch sw;
+	u64 hbm_bytes;		/* per chip */
+	struct vn_chip chip[VN_MAX_CHIPS];
+
+	struct mutex contexts_lock;
+	struct xarray contexts;	/* by number; changed under contexts_lock */
+};
+
+extern struct vn_server vn_server;
+
+/* The number of a chip that exists, also on a mispredicted path. */
+static inline u32 vn_chip_index(u32 chip)
+{
+	return vn_index(chip, vn_server.sw.chips);
+}
+
+int vn_device_init(void);
+
+/* Takes so many bytes of a chip's HBM: 0 or -ENOSPC. */
+int vn_chip_charge(u32 chip, u64 bytes);
+void vn_chip_uncharge(u32 chip, u64 bytes);
+
+void vn_device_query(struct vn_query *a);
+void vn_device_chip_query(struct vn_chip_query *a, bool attached);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One turn at a queue, and waiting for it by working on it. */
+#ifndef VN_TURN_H
+#define VN_TURN_H
+
+#include "worker.h"
+
+/* Runs an attended queue for a while. */
+void vn_turn(struct vn_kqueue *kq, struct vn_runner *r, struct vn_turn *t);
+/* Makes completions and errors known to whoever waits for them. */
+void vn_turn_show(struct vn_kqueue *kq, u32 completions);
+/* Until target is reached: 0, or why not. */
+int vn_turn_wait(struct vn_kqueue *kq, u32 target, u64 deadline_ns);
+
+#endif
