@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Opening an UltraServer: which home, and the calls every home has. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "home.h"
+#include "spec.h"
+
+#define DEFAULT_NODE "/dev/vneuron0"
+
+const char *vn_version(void)
+{
+	return VN_VERSION;
+}
+
+uint64_t vn_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+uint64_t vn_deadline(uint64_t timeout_ns)
+{
+	uint64_t now = vn_now();
+
+	return timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + timeout_ns;
+}
+
+int vn_call(struct vn_lib_device *dev, uint32_t cmd, void *arg, uint32_t size)
+{
+	*(uint32_t *)arg = size;
+	__atomic_fetch_add(&dev->calls, 1, __ATOMIC_RELAXED);
+	return dev->home->call(dev->ctx, cmd, arg);
+}
+
+void vn_handle_add(struct vn_lib_device *dev, struct vn_handle *h)
+{
+	pthread_mutex_lock(&dev->handles_lock);
+	h->next = dev->handles;
+	dev->handles = h;
+	pthread_mutex_unlock(&dev->handles_lock);
+}
+
+void vn_handle_remove(struct vn_lib_device *dev, struct vn_handle *h)
+{
+	struct vn_handle **at;
+
+	pthread_mutex_lock(&dev->handles_lock);
+	for (at = &dev->handles; *at && *at != h; at = &(*at)->next)
+		;
+	if (*at)
+		*at = h->next;
+	pthread_mutex_unlock(&dev->handles_lock);
+}
+
+static int finish_open(struct vn_lib_device *d, vn_device_t *dev)
+{
+	int err = vn_device_query(d, &d->query);
+
+	if (err == -ENOTTY)
+		vn_set_error("%s: not the node of an UltraServer", d->spec);
+	if (!err && d->query.abi != VN_ABI_VERSION)
+		err = vn_fail(-EPROTO, "%s: speaks ABI %u, this library speaks %u", d->spec,
+			      d->query.abi, VN_ABI_VERSION);
+	if (err) {
+		d->home->close(d->ctx);
+		free(d);
+		return err;
+	}
+	pthread_mutex_init(&d->handles_lock, NULL);
+	*dev = d;
+	return 0;
+}
+
+int vn_open(const char *spec, vn_device_t *dev)
+{
+	struct vn_lib_device *d;
+	struct vn_spec s;
+	int err;
+
+	if (!spec || !*spec)
+		spec = getenv("VNEURON_DEVICE");
+	if (!spec || !*spec)
+		spec = access(DEFAULT_NODE, F_OK) ? "embedded" : DEFAULT_NODE;
+	err = vn_spec_parse(spec, &s);
+	if (err)
+		return err;
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return vn_fail(-ENOMEM, "no memory for a device handle");
+	snprintf(d->spec, sizeof(d->spec), "%s", spec);
+	d->home = s.node[0] ? &vn_home_kernel : &vn_home_embedded;
+	err = d->home->open(&s, &d->ctx);
+	if (err) {
+		free(d);
+		return err;
+	}
+	return finish_open(d, dev);
+}
+
+int vn_reopen(vn_device_t dev, vn_device_t *peer)
+{
+	struct vn_lib_device *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return vn_fail(-ENOMEM, "no memory for a device handle");
+	memcpy(d->spec, dev->spec, sizeof(d->spec));
+	d->home = dev->home;
+	err = d->home->reopen(dev->ctx, &d->ctx);
+	if (err) {
+		free(d);
+		return err;
+	}
+	return finish_open(d, peer);
+}
+
+void vn_close(vn_device_t dev)
+{
+	struct vn_handle *h;
+
+	if (!dev)
+		return;
+	dev->home->close(dev->ctx);
+	/* What they named ended with the context; these are only the handles. */
+	while ((h = dev->handles)) {
+		dev->handles = h->next;
+		free(h);
+	}
+	pthread_mutex_destroy(&dev->handles_lock);
+	free(dev);
+}
+
+int vn_device_query(vn_device_t dev, struct vn_query *q)
+{
+	memset(q, 0, sizeof(*q));
+	return vn_call(dev, VN_IOCTL_QUERY, q, sizeof(*q));
+}
+
+int vn_chip_query(vn_device_t dev, uint32_t chip, struct vn_chip_query *q)
+{
+	int err;
+
+	memset(q, 0, sizeof(*q));
+	q->chip = chip;
+	err = vn_call(dev, VN_IOCTL_CHIP_QUERY, q, sizeof(*q));
+	if (err == -ENODEV)
+		vn_set_error("chip %u: there are chips 0 to %u", chip, dev->query.chips - 1);
+	return err;
+}
+
+const char *vn_device_home(vn_device_t dev)
+{
+	return dev->home->name;
+}
+
+const char *vn_device_spec(vn_device_t dev)
+{
+	return dev->spec;
+}
+
+int vn_device_fd(vn_device_t dev)
+{
+	return dev->home->fd(dev->ctx);
+}
+
+uint64_t vn_device_calls(vn_device_t dev)
+{
+	return __atomic_load_n(&dev->calls, __ATOMIC_RELAXED);
+}
+
+int vn_attach(vn_device_t dev, uint32_t chip)
+{
+	int err;
+
+	if (chip >= dev->query.chips)
+		return vn_fail(-ENODEV, "chip %u: there are chips 0 to %u", chip,
+			       dev->query.chips - 1);
+	if (__atomic_load_n(&dev->attached[chip], __ATOMIC_RELAXED))
+		return 0;
+	__atomic_fetch_add(&dev->calls, 1, __ATOMIC_RELAXED);
+	err = dev->home->attach(dev->ctx, chip);
+	if (!err)
+		__atomic_store_n(&dev->attached[chip], 1, __ATOMIC_RELAXED);
+	return err;
+}
+
+int vn_ports(vn_device_t dev, struct vn_port *ports, unsigned int max)
+{
+	return dev->home->ports(dev->ctx, ports, max);
+}

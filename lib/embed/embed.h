@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The embedded home: the device of kmod/engine in this process, with pthreads
+ * around it.
+ *
+ * Locks, outermost first:
+ *	objects		a device's contexts, their memory, windows, tables and
+ *			lists; the accounting of HBM
+ *	queue.lock	one queue's engine state
+ *	plans_lock	a context's plan table, plan references
+ *	sched_lock	which queue is ready; who is at which queue; sleeping
+ *			workers
+ * objects is never taken by a thread that runs a queue.
+ */
+#ifndef VN_EMBED_H
+#define VN_EMBED_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../kmod/engine/sched.h"
+
+#define VN_RUNNERS_MAX 64
+
+struct embed_runner {
+	struct vn_runner r;
+	u32 held; /* atomic */
+};
+
+/* Lives while contexts or domains do: refs, under objects. */
+struct embed_device {
+	pthread_mutex_t objects;
+	u32 refs;
+	u32 next_context;
+	u64 hbm; /* bytes per chip */
+	u64 hbm_used[VN_MAX_CHIPS];
+	u32 queues[VN_MAX_CHIPS];
+	u32 windows[VN_MAX_CHIPS];
+	int nodes; /* NUMA nodes, at least 1 */
+	bool avx2;
+	struct vn_switch sw;
+
+	u32 nrunners;
+	struct embed_runner *runners;
+	u32 runner_waiters; /* atomic */
+
+	pthread_mutex_t sched_lock;
+	pthread_cond_t sched_cond; /* workers without work; waiters for a queue to be left */
+	struct vn_sched sched;
+	u32 nthreads, sleeping;
+	bool stop;
+	pthread_t thread[VN_RUNNERS_MAX];
+	u32 started; /* threads that exist */
+
+	u32 events; /* atomic, a futex: completions, semaphores, runners */
+	u32 sleepers; /* atomic: threads asleep on events */
+};
+
+/* Shared by the contexts that joined it: refs, under objects. */
+struct embed_domain {
+	struct embed_device *dev;
+	u32 refs;
+	u64 inode, device; /* of its exported fd */
+	int fd; /* kept so that the inode stays ours */
+	struct embed_domain *next; /* all exported ones of the process */
+	struct vn_domain_table table;
+};
+
+struct embed_mem {
+	struct embed_mem *next;
+	u8 *base;
+	u64 bytes;
+	u32 chip;
+	u32 name; /* in the context's own table */
+	u32 windows; /* over it */
+};
+
+/* A window of this context; found again by chip and key. */
+struct embed_window {
+	struct embed_window *next;
+	struct embed_mem *mem;
+	u32 chip, key;
+	u64 bytes;
+};
+
+/* What WINDOW_IMPORT gave out; in this home only a name for memory in reach anyway. */
+struct embed_import {
+	struct embed_import *next;
+	u64 offset;
+};
+
+struct embed_queue {
+	struct vn_queue q; /* engine state, under lock */
+	pthread_mutex_t lock;
+	struct embed_context *ctx;
+	void *map;
+	u64 map_bytes;
+	u32 id;
+	u32 users; /* threads at it, under sched_lock */
+	bool dying; /* under sched_lock */
+	int eventfd; /* -1: none */
+};
+
+/* refs: the table's one, and one per queue that runs it; under plans_lock. */
+struct embed_plan {
+	struct vn_plan p;
+	u32 refs;
+};
+
+#define EMBED_QUEUES_MAX 1024u
+#define EMBED_PLANS_MAX 4096u
+
+struct embed_context {
+	struct embed_device *dev;
+	struct embed_domain *domain;
+	u32 id;
+	u8 attached[VN_MAX_CHIPS];
+	struct vn_window_table own;
+	struct embed_mem *mems;
+	struct embed_window *windows;
+	struct embed_import *imports;
+	struct embed_queue *queues[EMBED_QUEUES_MAX];
+	u32 nqueues;
+	pthread_mutex_t plans_lock;
+	struct embed_plan *plans[EMBED_PLANS_MAX];
+	u32 nplans;
+};
+
+/* device.c */
+struct vn_spec;
+int embed_device_new(const struct vn_spec *spec, struct embed_device **dev);
+void embed_device_put(struct embed_device *dev); /* objects not held */
+struct embed_runner *embed_runner_get(struct embed_device *dev);
+void embed_runner_put(struct embed_device *dev, struct embed_runner *r);
+/* No runner still sees what was killed before the call. */
+void embed_runners_pass(struct embed_device *dev);
+/* Wakes whoever sleeps on events. */
+void embed_event(struct embed_device *dev);
+/* Sleeps unless an event came since `seen`; until the deadline (CLOCK_MONOTONIC, ns). */
+void embed_sleep(struct embed_device *dev, u32 seen, u64 deadline);
+
+/* memory.c: the calls on memory, windows, domains; all take objects themselves */
+int embed_mem_alloc(struct embed_context *ctx, struct vn_mem_alloc *a);
+int embed_mem_free(struct embed_context *ctx, struct vn_mem_free *a);
+void embed_mem_release_all(struct embed_context *ctx);
+
+/* window.c */
+int embed_window_create(struct embed_context *ctx, struct vn_window_create *a);
+int embed_window_invalidate(struct embed_context *ctx, struct vn_window_invalidate *a);
+int embed_window_import(struct embed_context *ctx, struct vn_window_import *a);
+int embed_window_release(struct embed_context *ctx, struct vn_window_release *a);
+void embed_window_release_all(struct embed_context *ctx);
+int embed_domain_new(struct embed_device *dev, struct embed_domain **dom);
+void embed_domain_put(struct embed_domain *dom); /* objects held */
+int embed_domain_export(struct embed_context *ctx, struct vn_domain_export *a);
+int embed_domain_join(struct embed_context *ctx, struct vn_domain_join *a);
+/* A slot for one more window in a table; objects held. */
+int embed_table_room(struct vn_window_table *t);
+void embed_table_free(struct vn_window_table *t);
+
+/* queue.c */
+int embed_queue_create(struct embed_context *ctx, struct vn_queue_create *a);
+int embed_queue_destroy(struct embed_context *ctx, struct vn_queue_id *a);
+int embed_queue_reset(struct embed_context *ctx, struct vn_queue_id *a);
+int embed_queue_doorbell(struct embed_context *ctx, struct vn_queue_id *a);
+void embed_queue_release_all(struct embed_context *ctx);
+/* The queue of that number with one more user, or NULL; embed_queue_put() later. */
+struct embed_queue *embed_queue_get(struct embed_context *ctx, u32 id);
+void embed_queue_put(struct embed_queue *q);
+
+/* run.c: turns at queues */
+enum vn_run embed_turn(struct embed_queue *q, struct embed_runner *r);
+int embed_wait(struct embed_context *ctx, struct vn_wait *a);
+void *embed_worker(void *dev);
+/* A queue has work: a worker is to look at it. sched_lock not held. */
+void embed_kick(struct embed_queue *q);
+
+/* plan.c */
+int embed_plan_create(struct embed_context *ctx, struct vn_plan_create *a);
+int embed_plan_destroy(struct embed_context *ctx, struct vn_plan_destroy *a);
+void embed_plan_release_all(struct embed_context *ctx);
+struct embed_plan *embed_plan_get(struct embed_context *ctx, u32 id);
+void embed_plan_put(struct embed_context *ctx, struct embed_plan *p);
+
+#endif

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Turns at queues. Whoever waits, works: a waiting thread runs its own queue,
+ * then others that are ready, and sleeps only when there is nothing. Worker
+ * threads do the same for queues nobody waits for, and help with launches.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "../home.h"
+#include "embed.h"
+
+/* Bytes of work in one turn: how long others wait for their completions. */
+#define TURN_BYTES (1u << 20)
+/* A launch touching less than this is done before a helper is awake. */
+#define HELP_BYTES (2u << 20)
+/* How long an idle worker, or a helper with nothing to claim, keeps looking. */
+#define SPIN_NS 50000
+
+static void semaphore_written(struct embed_device *dev)
+{
+	bool any;
+
+	pthread_mutex_lock(&dev->sched_lock);
+	any = vn_sched_wake(&dev->sched);
+	if (any && dev->sleeping)
+		pthread_cond_broadcast(&dev->sched_cond);
+	pthread_mutex_unlock(&dev->sched_lock);
+	embed_event(dev);
+}
+
+static void start_worker(struct embed_device *dev)
+{
+	if (dev->started < dev->nthreads &&
+	    !pthread_create(&dev->thread[dev->started], NULL, embed_worker, dev))
+		dev->started++;
+}
+
+void embed_kick(struct embed_queue *q)
+{
+	struct embed_device *dev = q->ctx->dev;
+
+	pthread_mutex_lock(&dev->sched_lock);
+	if (!q->dying && dev->nthreads) {
+		vn_sched_ready(&dev->sched, &q->q);
+		if (dev->sleeping)
+			pthread_cond_signal(&dev->sched_cond);
+		else
+			start_worker(dev);
+	}
+	pthread_mutex_unlock(&dev->sched_lock);
+}
+
+/* queue lock held */
+static void show(struct embed_queue *q)
+{
+	static const u64 one = 1;
+
+	if (!vn_queue_publish(&q->q, vn_now()))
+		return;
+	if (q->eventfd >= 0 && write(q->eventfd, &one, sizeof(one)) < 0)
+		(void)0; /* full: it is readable already */
+	embed_event(q->ctx->dev);
+}
+
+/* Works on the launch of q, of which this runner is a helper, until nothing is left for it. */
+static enum vn_run help(struct embed_queue *q, struct embed_runner *r, struct embed_plan *p)
+{
+	struct embed_device *dev = q->ctx->dev;
+	u32 hint = (u32)(r - dev->runners) * p->p.nprograms / dev->nrunners;
+	enum vn_work work;
+	u64 since = 0;
+	bool over;
+	u32 failed;
+
+	for (;;) {
+		work = vn_plan_work(&p->p, &r->r, hint, TURN_BYTES);
+		if (r->r.signalled) {
+			r->r.signalled = false;
+			semaphore_written(dev);
+		}
+		if (work == VN_WORK_DONE)
+			break;
+		if (work == VN_WORK_PROGRESS) {
+			since = 0;
+			continue;
+		}
+		/* The rest is in other hands, or waits for somebody outside. */
+		if (READ_ONCE(q->q.helpers) < 2)
+			break;
+		if (!since)
+			since = vn_now();
+		else if (vn_now() - since > SPIN_NS)
+			break;
+		for (int i = 0; i < 32; i++)
+			vn_relax();
+	}
+	pthread_mutex_lock(&q->lock);
+	failed = READ_ONCE(p->p.failed);
+	over = vn_queue_leave(&q->q);
+	show(q);
+	pthread_mutex_unlock(&q->lock);
+	/* Leaving because there is nothing to do is no news: it would wake ourselves. */
+	if (over || failed || work != VN_WORK_BLOCKED)
+		embed_event(dev);
+	if (over)
+		embed_plan_put(q->ctx, p);
+	return over || work != VN_WORK_BLOCKED ? VN_RUN_MORE : VN_RUN_BLOCKED;
+}
+
+enum vn_run embed_turn(struct embed_queue *q, struct embed_runner *r)
+{
+	struct embed_plan *p = NULL;
+	bool begun = false;
+	enum vn_run res;
+
+	pthread_mutex_lock(&q->lock);
+	res = vn_queue_run(&q->q, &r->r, vn_now(), TURN_BYTES);
+	if (res == VN_RUN_PLAN) {
+		p = embed_plan_get(q->ctx, q->q.desc.launch.plan);
+		res = vn_queue_launch(&q->q, p ? &p->p : NULL, &r->r);
+		begun = res == VN_RUN_HELP;
+		if (!begun && p)
+			embed_plan_put(q->ctx, p);
+	}
+	p = (struct embed_plan *)q->q.plan;
+	show(q);
+	pthread_mutex_unlock(&q->lock);
+	if (r->r.signalled) {
+		r->r.signalled = false;
+		semaphore_written(q->ctx->dev);
+	}
+	if (res != VN_RUN_HELP)
+		return res;
+	if (begun && p->p.cost >= HELP_BYTES)
+		embed_kick(q);
+	return help(q, r, p);
+}
+
+/* The next ready queue, with one more user, and the semaphore events before; sched_lock held. */
+static struct embed_queue *pick(struct embed_device *dev, u32 *wakes)
+{
+	struct embed_queue *q = (struct embed_queue *)vn_sched_pick(&dev->sched);
+
+	if (q)
+		q->users++;
+	*wakes = dev->sched.wakes;
+	return q;
+}
+
+/* One turn at some ready queue. False: there was none. */
+static bool turn_at_any(struct embed_device *dev, struct embed_runner *r)
+{
+	struct embed_queue *q;
+	enum vn_run res;
+	u32 wakes;
+
+	pthread_mutex_lock(&dev->sched_lock);
+	q = pick(dev, &wakes);
+	pthread_mutex_unlock(&dev->sched_lock);
+	if (!q)
+		return false;
+	res = embed_turn(q, r);
+	pthread_mutex_lock(&dev->sched_lock);
+	/* Idle: looked at once more, for what came while nobody was to be woken. */
+	if (!q->dying && (res != VN_RUN_IDLE || vn_queue_pending(&q->q)))
+		vn_sched_done(&dev->sched, &q->q, res == VN_RUN_IDLE ? VN_RUN_MORE : res, 0, wakes);
+	pthread_mutex_unlock(&dev->sched_lock);
+	embed_queue_put(q);
+	return true;
+}
+
+static bool reached(const struct embed_queue *q, u32 target)
+{
+	return (s32)(READ_ONCE(q->q.cq_shown) - target) >= 0;
+}
+
+/* What to tell the waiter now; -EAGAIN: go on. */
+static int outcome(const struct embed_queue *q, u32 target)
+{
+	if (reached(q, target))
+		return 0;
+	if (READ_ONCE(q->dying))
+		return -ENOENT;
+	return READ_ONCE(q->q.state) == VN_QUEUE_ERROR ? -EIO : -EAGAIN;
+}
+
+int embed_wait(struct embed_context *ctx, struct vn_wait *a)
+{
+	struct embed_device *dev = ctx->dev;
+	struct embed_queue *q = embed_queue_get(ctx, a->queue);
+	struct embed_runner *r;
+	enum vn_run res;
+	bool worked;
+	u32 seen;
+	int err;
+
+	if (!q)
+		return -ENOENT;
+	for (;;) {
+		err = outcome(q, a->target);
+		if (err != -EAGAIN)
+			break;
+		seen = vn_load_acquire(&dev->events);
+		r = embed_runner_get(dev);
+		res = embed_turn(q, r);
+		err = outcome(q, a->target);
+		worked = res == VN_RUN_MORE;
+		if (err == -EAGAIN && !worked)
+			worked = turn_at_any(dev, r);
+		embed_runner_put(dev, r);
+		if (err == -EAGAIN)
+			err = outcome(q, a->target);
+		if (err != -EAGAIN)
+			break;
+		if (a->deadline_ns != UINT64_MAX && vn_now() >= a->deadline_ns) {
+			err = -ETIMEDOUT;
+			break;
+		}
+		if (!worked)
+			embed_sleep(dev, seen, a->deadline_ns);
+	}
+	a->cq_tail = READ_ONCE(q->q.cq_shown);
+	a->state = READ_ONCE(q->q.state);
+	embed_queue_put(q);
+	return err;
+}
+
+/* Stays with a queue that went idle for a moment: the next submission needs no call. */
+static void linger(struct embed_device *dev, struct embed_queue *q, struct embed_runner *r)
+{
+	u64 since = vn_now();
+
+	vn_queue_disarm(&q->q);
+	for (;;) {
+		if (vn_queue_pending(&q->q)) {
+			if (embed_turn(q, r) != VN_RUN_MORE && !vn_queue_pending(&q->q))
+				since = vn_now();
+			else
+				break;
+		}
+		if (READ_ONCE(dev->sched.head) || READ_ONCE(q->dying) ||
+		    READ_ONCE(dev->runner_waiters) || vn_now() - since > SPIN_NS)
+			break;
+		for (int i = 0; i < 32; i++)
+			vn_relax();
+	}
+	if (vn_queue_arm(&q->q))
+		embed_kick(q);
+}
+
+void *embed_worker(void *arg)
+{
+	struct embed_device *dev = arg;
+	struct embed_queue *q;
+	struct embed_runner *r;
+	enum vn_run res;
+	u32 wakes;
+
+	for (;;) {
+		pthread_mutex_lock(&dev->sched_lock);
+		while (!dev->sched.head && !dev->stop) {
+			dev->sleeping++;
+			pthread_cond_wait(&dev->sched_cond, &dev->sched_lock);
+			dev->sleeping--;
+		}
+		q = pick(dev, &wakes);
+		pthread_mutex_unlock(&dev->sched_lock);
+		if (!q)
+			return NULL;
+		r = embed_runner_get(dev);
+		res = embed_turn(q, r);
+		if (res == VN_RUN_IDLE)
+			linger(dev, q, r);
+		embed_runner_put(dev, r);
+		pthread_mutex_lock(&dev->sched_lock);
+		if (!q->dying)
+			vn_sched_done(&dev->sched, &q->q, res, 0, wakes);
+		pthread_mutex_unlock(&dev->sched_lock);
+		embed_queue_put(q);
+	}
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the library needs of a home: the calls of the ABI, mapping, and the
+ * little around them. Everything above this table is the same for both homes.
+ */
+#ifndef VN_LIB_HOME_H
+#define VN_LIB_HOME_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "include/vneuron.h"
+
+/* What a device spec says; 0 or NULL stands for the default. */
+struct vn_spec {
+	char node[256]; /* path of the UltraServer node; "" for embedded */
+	uint32_t sleds;
+	uint32_t chips; /* per sled */
+	uint64_t hbm; /* bytes per chip */
+	int32_t threads; /* -1: default */
+	bool scalar; /* no AVX2 */
+};
+
+struct vn_home {
+	const char *name;
+	int (*open)(const struct vn_spec *spec, void **ctx);
+	int (*reopen)(void *ctx, void **peer);
+	void (*close)(void *ctx);
+	/* One call of the ABI. arg is the full struct, size set. */
+	int (*call)(void *ctx, uint32_t cmd, void *arg);
+	int (*attach)(void *ctx, uint32_t chip);
+	/* What an mmap_offset stands for. */
+	int (*map)(void *ctx, uint64_t offset, uint64_t bytes, bool write, void **ptr);
+	void (*unmap)(void *ctx, void *ptr, uint64_t bytes);
+	int (*ports)(void *ctx, struct vn_port *ports, unsigned int max);
+	int (*fd)(void *ctx);
+};
+
+extern const struct vn_home vn_home_kernel;
+extern const struct vn_home vn_home_embedded;
+
+/* What is first in every handle that vn_close() frees: a queue's or a plan's. */
+struct vn_handle {
+	struct vn_handle *next;
+	bool plan;
+};
+
+struct vn_lib_device {
+	const struct vn_home *home;
+	void *ctx;
+	char spec[320];
+	struct vn_query query;
+	uint64_t calls; /* atomic */
+	uint8_t attached[VN_MAX_CHIPS]; /* atomic */
+	/* Handles that are out, for vn_close(). */
+	pthread_mutex_t handles_lock;
+	struct vn_handle *handles;
+};
+
+void vn_handle_add(struct vn_lib_device *dev, struct vn_handle *h);
+void vn_handle_remove(struct vn_lib_device *dev, struct vn_handle *h);
+
+/* Counts the call and makes it; sets arg's size. */
+int vn_call(struct vn_lib_device *dev, uint32_t cmd, void *arg, uint32_t size);
+
+uint64_t vn_now(void); /* CLOCK_MONOTONIC */
+/* Absolute deadline of a timeout from now, saturating. */
+uint64_t vn_deadline(uint64_t timeout_ns);
+
+#endif

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* HBM, windows over it, and domains. */
+#include <errno.h>
+#include <string.h>
+
+#include "home.h"
+
+static int out_of_memory(vn_device_t dev, uint32_t chip, uint64_t bytes, int err)
+{
+	struct vn_chip_query q;
+
+	if (err == -ENOSPC && !vn_chip_query(dev, chip, &q))
+		vn_set_error("chip %u: %llu bytes asked, %llu of %llu bytes of HBM are free", chip,
+			     (unsigned long long)bytes,
+			     (unsigned long long)(q.hbm_bytes - q.hbm_used),
+			     (unsigned long long)q.hbm_bytes);
+	else
+		vn_set_error("chip %u: %llu bytes asked: %s", chip, (unsigned long long)bytes,
+			     strerror(-err));
+	return err;
+}
+
+int vn_mem_alloc(vn_device_t dev, uint32_t chip, uint64_t bytes, struct vn_mem *mem)
+{
+	struct vn_mem_alloc a = { .chip = chip, .bytes = bytes };
+	struct vn_mem_free f = { .chip = chip };
+	void *ptr;
+	int err;
+
+	err = vn_attach(dev, chip);
+	if (err)
+		return err;
+	err = vn_call(dev, VN_IOCTL_MEM_ALLOC, &a, sizeof(a));
+	if (err)
+		return out_of_memory(dev, chip, bytes, err);
+	bytes = (bytes + dev->query.page_size - 1) & ~((uint64_t)dev->query.page_size - 1);
+	err = dev->home->map(dev->ctx, a.mmap_offset, bytes, true, &ptr);
+	if (err) {
+		f.addr = a.addr;
+		vn_call(dev, VN_IOCTL_MEM_FREE, &f, sizeof(f));
+		return err;
+	}
+	*mem = (struct vn_mem){ .chip = chip, .addr = a.addr, .bytes = bytes, .ptr = ptr };
+	return 0;
+}
+
+int vn_mem_free(vn_device_t dev, struct vn_mem *mem)
+{
+	struct vn_mem_free f = { .chip = mem->chip, .addr = mem->addr };
+	int err = vn_call(dev, VN_IOCTL_MEM_FREE, &f, sizeof(f));
+
+	if (err)
+		return vn_fail(err, "chip %u: freeing memory at 0x%llx: %s", mem->chip,
+			       (unsigned long long)mem->addr,
+			       err == -EBUSY ? "windows lie on it" : strerror(-err));
+	dev->home->unmap(dev->ctx, mem->ptr, mem->bytes);
+	memset(mem, 0, sizeof(*mem));
+	return 0;
+}
+
+static int key_error(uint32_t chip, uint32_t key, int err)
+{
+	const char *why = err == -ESTALE   ? "the window is gone"
+			  : err == -ENOENT ? "no such window"
+			  : err == -EACCES ? "not allowed"
+					   : strerror(-err);
+
+	return vn_fail(err, "chip %u: key 0x%x: %s", chip, key, why);
+}
+
+int vn_window_create(vn_device_t dev, const struct vn_mem *mem, uint64_t offset, uint64_t bytes,
+		     uint32_t access, uint32_t *key)
+{
+	struct vn_window_create w = {
+		.chip = mem->chip,
+		.addr = mem->addr + offset,
+		.bytes = bytes,
+		.access = access,
+	};
+	int err = vn_call(dev, VN_IOCTL_WINDOW_CREATE, &w, sizeof(w));
+
+	if (err)
+		return vn_fail(err, "chip %u: window of %llu bytes at 0x%llx: %s", mem->chip,
+			       (unsigned long long)bytes, (unsigned long long)w.addr,
+			       strerror(-err));
+	*key = w.key;
+	return 0;
+}
+
+int vn_window_invalidate(vn_device_t dev, uint32_t chip, uint32_t key)
+{
+	struct vn_window_invalidate w = { .chip = chip, .key = key };
+	int err = vn_call(dev, VN_IOCTL_WINDOW_INVALIDATE, &w, sizeof(w));
+
+	return err ? key_error(chip, key, err) : 0;
+}
+
+int vn_window_map(vn_device_t dev, uint32_t chip, uint32_t key, uint32_t access,
+		  struct vn_import *imp)
+{
+	struct vn_window_import w = { .chip = chip, .key = key, .access = access };
+	struct vn_window_release r = { 0 };
+	int err = vn_call(dev, VN_IOCTL_WINDOW_IMPORT, &w, sizeof(w));
+
+	if (err)
+		return key_error(chip, key, err);
+	err = dev->home->map(dev->ctx, w.mmap_offset, w.bytes, access & VN_ACCESS_REMOTE_WRITE,
+			     &imp->ptr);
+	if (err) {
+		r.mmap_offset = w.mmap_offset;
+		vn_call(dev, VN_IOCTL_WINDOW_RELEASE, &r, sizeof(r));
+		return err;
+	}
+	imp->bytes = w.bytes;
+	imp->handle = w.mmap_offset;
+	return 0;
+}
+
+int vn_window_unmap(vn_device_t dev, struct vn_import *imp)
+{
+	struct vn_window_release r = { .mmap_offset = imp->handle };
+	int err = vn_call(dev, VN_IOCTL_WINDOW_RELEASE, &r, sizeof(r));
+
+	if (err)
+		return vn_fail(err, "releasing an import: %s", strerror(-err));
+	dev->home->unmap(dev->ctx, imp->ptr, imp->bytes);
+	memset(imp, 0, sizeof(*imp));
+	return 0;
+}
+
+int vn_domain_export(vn_device_t dev)
+{
+	struct vn_domain_export d = { 0 };
+	int err = vn_call(dev, VN_IOCTL_DOMAIN_EXPORT, &d, sizeof(d));
+
+	return err ?: d.fd;
+}
+
+int vn_domain_join(vn_device_t dev, int fd)
+{
+	struct vn_domain_join d = { .fd = fd };
+	int err = vn_call(dev, VN_IOCTL_DOMAIN_JOIN, &d, sizeof(d));
+
+	if (err)
+		return vn_fail(err, "joining the domain of fd %d: %s", fd,
+			       err == -EBUSY   ? "this context has windows, queues or plans already"
+			       : err == -EBADF ? "not a domain of this UltraServer"
+					       : strerror(-err));
+	return 0;
+}

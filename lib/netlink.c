@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Client of the module's generic netlink family. */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <linux/netlink.h>
+#include <netlink/netlink.h>
+#include <netlink/genl/genl.h>
+#include <netlink/genl/ctrl.h>
+#include <netlink/msg.h>
+
+#include "error.h"
+#include "netlink.h"
+
+struct vn_nl {
+	struct nl_sock *sock;
+	int family;
+};
+
+/* One dump on its way. */
+struct dump {
+	const char *what;
+	vn_nl_fn fn;
+	void *arg;
+	int err;
+	bool done;
+};
+
+struct ports {
+	struct vn_port *ports;
+	unsigned int max;
+	unsigned int n;
+};
+
+/* clang-format off */
+static const char *const names[__VN_NL_CMD_MAX] = {
+	[VN_NL_CMD_UNSPEC] = "netlink",
+	[VN_NL_CMD_DEVICE] = "device",
+	[VN_NL_CMD_CHIP] = "chips",
+	[VN_NL_CMD_PORT] = "ports",
+	[VN_NL_CMD_CONTEXT] = "contexts",
+	[VN_NL_CMD_QUEUE] = "queues",
+	[VN_NL_CMD_WINDOW] = "windows",
+	[VN_NL_CMD_PLAN] = "plans",
+};
+
+static const struct nla_policy policy[VN_NL_A_MAX + 1] = {
+	[VN_NL_A_DEVICE] = { .type = NLA_U32 },
+	[VN_NL_A_VERSION] = { .type = NLA_STRING },
+	[VN_NL_A_ABI ... VN_NL_A_PLANES] = { .type = NLA_U32 },
+	[VN_NL_A_PROFILE ... VN_NL_A_SIMD] = { .type = NLA_STRING },
+	[VN_NL_A_EPOCH ... VN_NL_A_NUMA_NODE] = { .type = NLA_U32 },
+	[VN_NL_A_HBM_BYTES ... VN_NL_A_HBM_USED] = { .type = NLA_U64 },
+	[VN_NL_A_QUEUES ... VN_NL_A_PLANE] = { .type = NLA_U32 },
+	[VN_NL_A_TX_BYTES ... VN_NL_A_LOCAL_BYTES] = { .type = NLA_U64 },
+	[VN_NL_A_CONTEXT ... VN_NL_A_STATUS] = { .type = NLA_U32 },
+	[VN_NL_A_DONE] = { .type = NLA_U64 },
+	[VN_NL_A_KEY] = { .type = NLA_U32 },
+	[VN_NL_A_BYTES] = { .type = NLA_U64 },
+	[VN_NL_A_ACCESS ... VN_NL_A_DESCS] = { .type = NLA_U32 },
+	[VN_NL_A_LAUNCHES] = { .type = NLA_U64 },
+};
+/* clang-format on */
+
+/* libnl has error numbers of its own; these are the ones it can make up here. */
+static int to_errno(int nle)
+{
+	switch (nle < 0 ? -nle : nle) {
+	case NLE_NOMEM:
+		return -ENOMEM;
+	case NLE_OBJ_NOTFOUND:
+		return -ENOENT;
+	case NLE_PERM:
+		return -EPERM;
+	case NLE_NOACCESS:
+		return -EACCES;
+	case NLE_AGAIN:
+		return -EAGAIN;
+	case NLE_AF_NOSUPPORT:
+		return -EAFNOSUPPORT;
+	case NLE_PROTO_MISMATCH:
+	case NLE_OPNOTSUPP:
+		return -EPROTONOSUPPORT;
+	default:
+		return -EIO;
+	}
+}
+
+static int open_socket(struct vn_nl *nl)
+{
+	int on = 1, err;
+
+	err = genl_connect(nl->sock);
+	if (err < 0) {
+		vn_set_error("generic netlink: %s", nl_geterror(err));
+		return to_errno(err);
+	}
+	/* Refusals then bring their text; without it there is only the errno. */
+	setsockopt(nl_socket_get_fd(nl->sock), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+
+	nl->family = genl_ctrl_resolve(nl->sock, VN_NL_FAMILY);
+	if (nl->family == -NLE_OBJ_NOTFOUND) {
+		vn_set_error("no netlink family \"" VN_NL_FAMILY
+			     "\": the module vneuron is not loaded");
+		return -ENOENT;
+	}
+	if (nl->family < 0) {
+		vn_set_error("netlink family \"" VN_NL_FAMILY "\": %s", nl_geterror(nl->family));
+		return to_errno(nl->family);
+	}
+	return 0;
+}
+
+int vn_nl_open(struct vn_nl **out)
+{
+	struct vn_nl *nl = calloc(1, sizeof(*nl));
+	int saved = errno, err = -ENOMEM;
+
+	if (nl)
+		nl->sock = nl_socket_alloc();
+	if (!nl || !nl->sock) {
+		vn_set_error("netlink socket: out of memory");
+		goto free_nl;
+	}
+	err = open_socket(nl);
+	if (err)
+		goto free_sock;
+	*out = nl;
+	errno = saved;
+	return 0;
+
+free_sock:
+	nl_socket_free(nl->sock);
+free_nl:
+	free(nl);
+	errno = saved;
+	return err;
+}
+
+void vn_nl_close(struct vn_nl *nl)
+{
+	int saved = errno;
+
+	if (!nl)
+		return;
+	nl_socket_free(nl->sock);
+	free(nl);
+	errno = saved;
+}
+
+/* hlen: what lies between the netlink header and the attributes of an extack. */
+static void refused(struct dump *d, struct nlmsghdr *h, int hlen, int err)
+{
+	struct nlattr *tb[NLMSGERR_ATTR_MAX + 1] = { NULL };
+	const struct nlattr *msg = NULL;
+
+	if (h->nlmsg_flags & NLM_F_ACK_TLVS && !nlmsg_parse(h, hlen, tb, NLMSGERR_ATTR_MAX, NULL))
+		msg = tb[NLMSGERR_ATTR_MSG];
+	if (msg)
+		vn_set_error("%s: %.*s (%s)", d->what, (int)strnlen(nla_data(msg), nla_len(msg)),
+			     (const char *)nla_data(msg), strerror(-err));
+	else
+		vn_set_error("%s: %s", d->what, strerror(-err));
+	d->err = err;
+}
+
+static int on_error(struct sockaddr_nl *who, struct nlmsgerr *e, void *arg)
+{
+	struct nlmsghdr *h = (struct nlmsghdr *)((char *)e - NLMSG_HDRLEN);
+	int hlen = sizeof(*e);
+
+	(void)who;
+	/* The kernel sends our own message back, unless it says it has not. */
+	if (!(h->nlmsg_flags & NLM_F_CAPPED))
+		hlen += (int)(e->msg.nlmsg_len - sizeof(e->msg));
+	refused(arg, h, hlen, e->error);
+	((struct dump *)arg)->done = true;
+	return NL_STOP;
+}
+
+/* A dump that fails half-way says so in its last message. */
+static int on_finish(struct nl_msg *msg, void *arg)
+{
+	struct nlmsghdr *h = nlmsg_hdr(msg);
+	struct dump *d = arg;
+	int err = 0;
+
+	if (nlmsg_datalen(h) >= (int)sizeof(err))
+		memcpy(&err, nlmsg_data(h), sizeof(err));
+	if (err < 0 && !d->err)
+		refused(d, h, sizeof(err), err);
+	d->done = true;
+	return NL_STOP;
+}
+
+static int on_message(struct nl_msg *msg, void *arg)
+{
+	struct nlattr *attrs[VN_NL_A_MAX + 1];
+	struct dump *d = arg;
+
+	/* The rest of a dump that failed here is read and thrown away. */
+	if (d->err)
+		return NL_OK;
+	if (genlmsg_parse(nlmsg_hdr(msg), 0, attrs, VN_NL_A_MAX, policy) < 0) {
+		vn_set_error("%s: the kernel's answer makes no sense", d->what);
+		d->err = -EPROTO;
+		return NL_OK;
+	}
+	d->err = d->fn(attrs, d->arg);
+	return NL_OK;
+}
+
+static int on_interrupted(struct nl_msg *msg, void *arg)
+{
+	(void)msg;
+	(void)arg;
+	return NL_OK;
+}
+
+static int receive(struct vn_nl *nl, struct dump *d)
+{
+	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
+	int err = 0;
+
+	if (!cb) {
+		vn_set_error("%s: out of memory", d->what);
+		return -ENOMEM;
+	}
+	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_message, d);
+	nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, on_finish, d);
+	nl_cb_set(cb, NL_CB_DUMP_INTR, NL_CB_CUSTOM, on_interrupted, d);
+	nl_cb_err(cb, NL_CB_CUSTOM, on_error, d);
+
+	while (!d->done && err >= 0)
+		err = nl_recvmsgs(nl->sock, cb);
+	nl_cb_put(cb);
+	if (d->done || d->err)
+		return d->err;
+	vn_set_error("%s: netlink: %s", d->what, nl_geterror(err));
+	return to_errno(err);
+}
+
+int vn_nl_dump(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg)
+{
+	struct dump d = { .what = names[cmd], .fn = fn, .arg = arg };
+	struct nl_msg *msg = nlmsg_alloc();
+	int saved = errno, err = -ENOMEM;
+
+	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, nl->family, 0, NLM_F_DUMP,
+				 (uint8_t)cmd, VN_NL_VERSION)) {
+		vn_set_error("%s: out of memory", d.what);
+		goto free_msg;
+	}
+	err = nl_send_auto(nl->sock, msg);
+	if (err < 0) {
+		vn_set_error("%s: netlink: %s", d.what, nl_geterror(err));
+		err = to_errno(err);
+		goto free_msg;
+	}
+	err = receive(nl, &d);
+
+free_msg:
+	nlmsg_free(msg);
+	errno = saved;
+	return err;
+}
+
+uint32_t vn_nl_u32(struct nlattr *const *attrs, enum vn_nl_attr attr)
+{
+	return attrs[attr] ? nla_get_u32(attrs[attr]) : 0;
+}
+
+int32_t vn_nl_s32(struct nlattr *const *attrs, enum vn_nl_attr attr)
+{
+	return attrs[attr] ? (int32_t)nla_get_u32(attrs[attr]) : -1;
+}
+
+uint64_t vn_nl_u64(struct nlattr *const *attrs, enum vn_nl_attr attr)
+{
+	return attrs[attr] ? nla_get_u64(attrs[attr]) : 0;
+}
+
+const char *vn_nl_string(struct nlattr *const *attrs, enum vn_nl_attr attr)
+{
+	return attrs[attr] ? nla_get_string(attrs[attr]) : NULL;
+}
+
+static int take_port(struct nlattr *const *attrs, void *arg)
+{
+	struct ports *p = arg;
+
+	if (vn_nl_u32(attrs, VN_NL_A_DEVICE))
+		return 0;
+	if (p->n < p->max) {
+		p->ports[p->n].slot = vn_nl_u32(attrs, VN_NL_A_SLOT);
+		p->ports[p->n].plane = vn_nl_u32(attrs, VN_NL_A_PLANE);
+		p->ports[p->n].tx_bytes = vn_nl_u64(attrs, VN_NL_A_TX_BYTES);
+		p->ports[p->n].rx_bytes = vn_nl_u64(attrs, VN_NL_A_RX_BYTES);
+		p->ports[p->n].local_bytes = vn_nl_u64(attrs, VN_NL_A_LOCAL_BYTES);
+	}
+	p->n++;
+	return 0;
+}
+
+int vn_nl_ports(struct vn_nl *nl, struct vn_port *ports, unsigned int max)
+{
+	struct ports p = { .ports = ports, .max = max };
+	int err = vn_nl_dump(nl, VN_NL_CMD_PORT, take_port, &p);
+
+	return err ? err : (int)p.n;
+}

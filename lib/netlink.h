@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Client of the generic netlink family of the module: topology and objects.
+ *
+ * Internal to this tree (the library and neuronctl), not part of the library's
+ * API. A handle belongs to one thread at a time. Functions return 0 or -errno,
+ * with the kernel's own text (extack) in vn_error() when it gave one.
+ */
+#ifndef VN_NETLINK_H
+#define VN_NETLINK_H
+
+#include <stdint.h>
+#include <netlink/attr.h>
+#include <linux/vneuron_nl.h>
+#include "include/vneuron.h"
+
+struct vn_nl;
+
+/* -ENOENT: there is no such family, which means the module is not loaded. */
+int vn_nl_open(struct vn_nl **nl);
+void vn_nl_close(struct vn_nl *nl);
+
+/*
+ * Called with each message of a dump: attrs[0..VN_NL_A_MAX], NULL where the
+ * message has none. A negative return ends the dump with that error.
+ */
+typedef int (*vn_nl_fn)(struct nlattr *const *attrs, void *arg);
+
+/*
+ * Objects may come and go while the kernel lists them: each message is true,
+ * the list as a whole is not one moment's.
+ */
+int vn_nl_dump(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg);
+
+/* The value of an attribute, or 0, -1 and NULL when the message has none. */
+uint32_t vn_nl_u32(struct nlattr *const *attrs, enum vn_nl_attr attr);
+int32_t vn_nl_s32(struct nlattr *const *attrs, enum vn_nl_attr attr);
+uint64_t vn_nl_u64(struct nlattr *const *attrs, enum vn_nl_attr attr);
+const char *vn_nl_string(struct nlattr *const *attrs, enum vn_nl_attr attr);
+
+/* vn_ports() of UltraServer 0: how many ports there are, or -errno. */
+int vn_nl_ports(struct vn_nl *nl, struct vn_port *ports, unsigned int max);
+
+#endif

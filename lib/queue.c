@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The user's side of a queue. The rings are read and written here alone; who
+ * runs them is the device's business: this thread inside WAIT, or a worker.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan.h"
+#include "queue.h"
+
+/* How long to look at the completion ring while a worker is at it, before working too. */
+#define SPIN_NS 20000
+
+int vn_queue_create(vn_device_t dev, uint32_t chip, uint32_t depth, int eventfd, vn_queue_t *queue)
+{
+	struct vn_queue_create c = {
+		.chip = chip,
+		.depth = depth,
+		.flags = eventfd >= 0 ? VN_QUEUE_EVENTFD : 0,
+		.eventfd = eventfd >= 0 ? eventfd : 0,
+	};
+	struct vn_queue_id id = { 0 };
+	struct vn_lib_queue *q;
+	int err = vn_attach(dev, chip);
+
+	if (err)
+		return err;
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		return vn_fail(-ENOMEM, "no memory for a queue handle");
+	err = vn_call(dev, VN_IOCTL_QUEUE_CREATE, &c, sizeof(c));
+	if (err) {
+		free(q);
+		return vn_fail(err, "chip %u: queue of depth %u: %s", chip, depth,
+			       err == -EINVAL ? "want a power of two from 8 to 65536"
+					      : strerror(-err));
+	}
+	err = dev->home->map(dev->ctx, c.mmap_offset, c.mmap_bytes, true, (void **)&q->ring);
+	if (err) {
+		id.queue = c.queue;
+		vn_call(dev, VN_IOCTL_QUEUE_DESTROY, &id, sizeof(id));
+		free(q);
+		return err;
+	}
+	q->dev = dev;
+	q->id = c.queue;
+	q->chip = chip;
+	q->depth = depth;
+	q->bytes = c.mmap_bytes;
+	q->sq = (struct vn_desc *)((char *)q->ring + VN_RING_SQ_OFFSET);
+	q->cq = (struct vn_cqe *)((char *)q->ring + VN_RING_CQ_OFFSET(depth));
+	vn_handle_add(dev, &q->handle);
+	*queue = q;
+	return 0;
+}
+
+static int by_id(vn_queue_t q, uint32_t cmd)
+{
+	struct vn_queue_id id = { .queue = q->id };
+
+	return vn_call(q->dev, cmd, &id, sizeof(id));
+}
+
+int vn_queue_destroy(vn_queue_t q)
+{
+	int err = by_id(q, VN_IOCTL_QUEUE_DESTROY);
+
+	if (err)
+		return err;
+	vn_plans_cut(q->dev, q);
+	vn_handle_remove(q->dev, &q->handle);
+	q->dev->home->unmap(q->dev->ctx, q->ring, q->bytes);
+	free(q);
+	return 0;
+}
+
+int vn_queue_reset(vn_queue_t q)
+{
+	int err = by_id(q, VN_IOCTL_QUEUE_RESET);
+
+	if (err)
+		return err;
+	vn_plans_cut(q->dev, q);
+	q->sq_tail = 0;
+	q->sq_shown = 0;
+	q->cq_head = 0;
+	return 0;
+}
+
+const struct vn_ring *vn_queue_ring(vn_queue_t q)
+{
+	return q->ring;
+}
+
+struct vn_desc *vn_next(vn_queue_t q)
+{
+	struct vn_desc *d;
+
+	if (q->sq_tail - __atomic_load_n(&q->ring->sq_head, __ATOMIC_ACQUIRE) >= q->depth)
+		return NULL;
+	d = &q->sq[q->sq_tail++ & (q->depth - 1)];
+	memset(d, 0, sizeof(*d));
+	return d;
+}
+
+static void publish(vn_queue_t q)
+{
+	if (q->sq_shown == q->sq_tail)
+		return;
+	__atomic_store_n(&q->ring->sq_stamp, vn_now(), __ATOMIC_RELAXED);
+	__atomic_store_n(&q->ring->sq_tail, q->sq_tail, __ATOMIC_RELEASE);
+	q->sq_shown = q->sq_tail;
+}
+
+static bool nobody_runs(vn_queue_t q)
+{
+	return __atomic_load_n(&q->ring->flags, __ATOMIC_RELAXED) & VN_RING_NEED_WAKEUP;
+}
+
+int vn_submit(vn_queue_t q)
+{
+	publish(q);
+	/* Pairs with the barrier in the device between setting the flag and looking again. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return nobody_runs(q) ? by_id(q, VN_IOCTL_DOORBELL) : 0;
+}
+
+static uint32_t ready(vn_queue_t q)
+{
+	return __atomic_load_n(&q->ring->cq_tail, __ATOMIC_ACQUIRE) - q->cq_head;
+}
+
+static int queue_error(vn_queue_t q)
+{
+	const struct vn_ring *r = q->ring;
+
+	return vn_fail(-EIO, "chip %u: queue %u stopped at descriptor %llu: %s (detail %u)",
+		       q->chip, q->id, (unsigned long long)r->error_seq,
+		       vn_status_text(r->error_status), r->error_detail);
+}
+
+/* While a worker has the queue, completions may come without a call. */
+static bool comes_by_itself(vn_queue_t q, uint32_t n)
+{
+	uint64_t end = 0;
+
+	while (!nobody_runs(q)) {
+		for (int i = 0; i < 64; i++) {
+			if (ready(q) >= n)
+				return true;
+			__builtin_ia32_pause();
+		}
+		if (!end)
+			end = vn_now() + SPIN_NS;
+		else if (vn_now() > end)
+			break;
+	}
+	return ready(q) >= n;
+}
+
+int vn_wait(vn_queue_t q, uint32_t n, uint64_t timeout_ns)
+{
+	struct vn_wait w = { .queue = q->id, .target = q->cq_head + n };
+	int err;
+
+	if (n > q->depth)
+		return vn_fail(-EINVAL, "waiting for %u completions on a queue of depth %u", n,
+			       q->depth);
+	publish(q);
+	if (ready(q) >= n || comes_by_itself(q, n))
+		return 0;
+	w.deadline_ns = timeout_ns ? vn_deadline(timeout_ns) : 0;
+	err = vn_call(q->dev, VN_IOCTL_WAIT, &w, sizeof(w));
+	if (ready(q) >= n)
+		return 0;
+	if (err == -EIO)
+		return queue_error(q);
+	if (err == -ETIMEDOUT)
+		vn_set_error("chip %u: queue %u: %u of %u completions within %llu ns", q->chip,
+			     q->id, ready(q), n, (unsigned long long)timeout_ns);
+	return err;
+}
+
+int vn_reap(vn_queue_t q, struct vn_cqe *cqes, uint32_t max)
+{
+	uint32_t n = ready(q);
+
+	if (n > q->depth) /* somebody wrote over our ring */
+		return vn_fail(-EIO, "chip %u: queue %u: completion index is impossible", q->chip,
+			       q->id);
+	if (n > max)
+		n = max;
+	for (uint32_t i = 0; i < n; i++)
+		cqes[i] = q->cq[(q->cq_head + i) & (q->depth - 1)];
+	q->cq_head += n;
+	__atomic_store_n(&q->ring->cq_head, q->cq_head, __ATOMIC_RELEASE);
+	return n;
+}
+
+int vn_complete(vn_queue_t q, uint64_t timeout_ns)
+{
+	uint64_t deadline = vn_deadline(timeout_ns), now;
+	uint32_t left, n;
+	struct vn_cqe e;
+	int err, bad = 0;
+
+	/* Without silent descriptors both rings count the same. */
+	while ((left = q->sq_tail - q->cq_head)) {
+		n = left < q->depth ? left : q->depth;
+		now = vn_now();
+		err = vn_wait(q, n,
+			      timeout_ns == VN_FOREVER ? timeout_ns
+			      : deadline > now	       ? deadline - now
+						       : 0);
+		while (vn_reap(q, &e, 1) == 1)
+			if (e.status && !bad)
+				bad = vn_fail(-EIO,
+					      "chip %u: queue %u: descriptor %llu: %s (detail %u)",
+					      q->chip, q->id, (unsigned long long)e.seq,
+					      vn_status_text(e.status), e.detail);
+		if (bad || err)
+			return bad ?: err;
+	}
+	return 0;
+}
+
+int vn_sem_signal(vn_queue_t q, uint64_t *word, uint64_t add)
+{
+	__atomic_fetch_add(word, add, __ATOMIC_SEQ_CST);
+	return by_id(q, VN_IOCTL_DOORBELL);
+}
+
+int vn_sem_wait(vn_queue_t q, const uint64_t *word, uint64_t value, uint64_t timeout_ns)
+{
+	uint64_t deadline = vn_deadline(timeout_ns);
+	struct vn_wait w;
+	int err;
+
+	publish(q);
+	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) < value) {
+		/* One completion more than there is: works, and wakes when anything moved. */
+		w = (struct vn_wait){
+			.queue = q->id,
+			.target = __atomic_load_n(&q->ring->cq_tail, __ATOMIC_ACQUIRE) + 1,
+			.deadline_ns = vn_now() + 200000,
+		};
+		if (w.deadline_ns > deadline)
+			w.deadline_ns = deadline;
+		err = vn_call(q->dev, VN_IOCTL_WAIT, &w, sizeof(w));
+		if (err == -EIO)
+			return queue_error(q);
+		if (err && err != -ETIMEDOUT)
+			return err;
+		if (vn_now() >= deadline && __atomic_load_n(word, __ATOMIC_ACQUIRE) < value)
+			return vn_fail(
+				-ETIMEDOUT,
+				"chip %u: queue %u: semaphore is %llu, not %llu, after %llu ns",
+				q->chip, q->id,
+				(unsigned long long)__atomic_load_n(word, __ATOMIC_ACQUIRE),
+				(unsigned long long)value, (unsigned long long)timeout_ns);
+	}
+	return 0;
+}

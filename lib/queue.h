@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef VN_LIB_QUEUE_H
+#define VN_LIB_QUEUE_H
+
+#include "home.h"
+
+/* One thread at a time; the ring is shared with the device. */
+struct vn_lib_queue {
+	struct vn_handle handle; /* first */
+	struct vn_lib_device *dev;
+	struct vn_ring *ring;
+	struct vn_desc *sq;
+	const struct vn_cqe *cq;
+	uint32_t id, chip, depth;
+	uint32_t sq_tail; /* given out by vn_next() */
+	uint32_t sq_shown; /* published */
+	uint32_t cq_head;
+	uint64_t bytes;
+};
+
+#endif
