@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The kernel half of the demo: runs as root where vneuron.ko can be loaded.
+set -euo pipefail
+run() { echo "# $*"; "$@"; echo; }
+export PATH=$VN_BUILD:$PATH
+
+run insmod "$VN_KO" sleds=36 chips_per_sled=4
+trap 'rmmod vneuron' EXIT
+run neuronctl -d /dev/vneuron0 topo show
+# The training runs under the tracer, which ends with it.
+script='tracepoint:vneuron:queue_complete { @completions[args->chip] = sum(args->count); }
+	tracepoint:vneuron:mem_alloc { @hbm_bytes = sum(args->bytes); }
+	tracepoint:vneuron:plan_complete { @plans = count(); @plan_bytes = hist(args->bytes); }'
+echo "# bpftrace -e '$script' -c vneuron-train"
+bpftrace -e "$script" -c "$VN_BUILD/vneuron-train -d /dev/vneuron0 -f tools/demo/digits.csv -o $VN_OUT/kernel.weights"
+# The tracer does not pass the program's status on: the file is the evidence.
+[ -s "$VN_OUT/kernel.weights" ]
+run neuronctl -d /dev/vneuron0 switch show | tail -12

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "report.h"
+
+int traffic_read(vn_device_t dev, struct traffic *t)
+{
+	struct vn_query q;
+	int n = vn_ports(dev, NULL, 0);
+
+	if (n < 0 || vn_device_query(dev, &q))
+		return complain("can't read the switch's ports: %s", vn_error());
+	t->ports = calloc(n, sizeof(*t->ports));
+	if (!t->ports)
+		return complain("no memory for %d ports", n);
+	t->count = n;
+	t->planes = n / q.chips;
+	n = vn_ports(dev, t->ports, n);
+	return n < 0 ? complain("can't read the switch's ports: %s", vn_error()) : 0;
+}
+
+uint64_t fnv1a64(const void *data, uint64_t bytes)
+{
+	const uint8_t *p = data;
+	uint64_t h = 0xcbf29ce484222325;
+
+	while (bytes--)
+		h = (h ^ *p++) * 0x100000001b3;
+	return h;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Of steps sorted by time; none: 0. */
+static double step_percentile(const struct report *r, uint32_t percent)
+{
+	return r->steps ? r->step_us[(uint64_t)(r->steps - 1) * percent / 100] : 0;
+}
+
+/* Links of one plane: a link is one slot's port. */
+struct spread {
+	uint64_t min, max, sum;
+};
+
+static void spread_add(struct spread *s, uint64_t v)
+{
+	s->min = v < s->min ? v : s->min;
+	s->max = v > s->max ? v : s->max;
+	s->sum += v;
+}
+
+static void plane_spread(const struct report *r, uint32_t plane, struct spread *tx,
+			 struct spread *rx)
+{
+	const struct vn_port *a = r->after.ports, *b = r->before.ports;
+	uint32_t i;
+
+	*tx = *rx = (struct spread){ .min = UINT64_MAX };
+	for (i = plane; i < r->after.count; i += r->after.planes) {
+		spread_add(tx, a[i].tx_bytes - b[i].tx_bytes);
+		spread_add(rx, a[i].rx_bytes - b[i].rx_bytes);
+	}
+}
+
+static double percent_right(const struct report *r)
+{
+	return 100.0 * r->right / (r->data->count - r->data->train);
+}
+
+void report_text(struct report *r)
+{
+	uint32_t plane, chips = r->net->chips;
+	struct spread tx, rx;
+	uint64_t total = 0;
+
+	qsort(r->step_us, r->steps, sizeof(*r->step_us), by_value);
+	printf("accuracy   %.2f %% (%u of %u held-out samples)\n", percent_right(r), r->right,
+	       r->data->count - r->data->train);
+	printf("replicas   %s\n", r->identical ? "all bit-identical" : "DIFFER");
+	printf("weights    fnv1a64 %016" PRIx64 ", %" PRIu64 " bytes\n", r->checksum,
+	       mlp_weight_bytes());
+	printf("time       %.2f s; a step takes %.0f us (p50), %.0f us (p99) of host time\n",
+	       r->seconds, step_percentile(r, 50), step_percentile(r, 99));
+	printf("calls      %" PRIu64 " into the device for %u steps and %u evaluations\n", r->calls,
+	       r->steps, r->epochs);
+	printf("links      bytes         sent: min       mean        max   received: min       mean        max\n");
+	for (plane = 0; plane < r->after.planes; plane++) {
+		plane_spread(r, plane, &tx, &rx);
+		printf("  plane %u    %18" PRIu64 " %10" PRIu64 " %10" PRIu64 " %15" PRIu64
+		       " %10" PRIu64 " %10" PRIu64 "\n",
+		       plane, tx.min, tx.sum / chips, tx.max, rx.min, rx.sum / chips, rx.max);
+		total += tx.sum;
+	}
+	printf("switch     %" PRIu64 " bytes over %u links, %" PRIu64 " a step\n", total,
+	       r->after.count, r->steps ? total / r->steps : 0);
+}
+
+static void json_spread(const char *name, const struct spread *s, uint32_t links)
+{
+	printf("\"%s\": {\"min\": %" PRIu64 ", \"mean\": %" PRIu64 ", \"max\": %" PRIu64 "}", name,
+	       s->min, s->sum / links, s->max);
+}
+
+static void json_string(const char *s)
+{
+	putchar('"');
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			putchar('\\');
+		if ((unsigned char)*s >= ' ')
+			putchar(*s);
+	}
+	putchar('"');
+}
+
+void report_json(struct report *r)
+{
+	const struct mlp *m = r->net;
+	struct spread tx, rx;
+	uint32_t plane;
+
+	qsort(r->step_us, r->steps, sizeof(*r->step_us), by_value);
+	printf("{\"home\": \"%s\", \"device\": ", vn_device_home(m->dev));
+	json_string(vn_device_spec(m->dev));
+	printf(", \"chips\": %u,\n", m->chips);
+	printf(" \"samples\": {\"train\": %u, \"held_out\": %u, \"step\": %u},\n", r->data->train,
+	       r->data->count - r->data->train, m->rows * m->chips);
+	printf(" \"epochs\": %u, \"steps\": %u, \"loss\": %.6f, \"accuracy\": %.4f,\n", r->epochs,
+	       r->steps, r->loss, percent_right(r) / 100);
+	printf(" \"identical\": %s, \"fnv1a64\": \"%016" PRIx64 "\", \"weight_bytes\": %" PRIu64
+	       ",\n",
+	       r->identical ? "true" : "false", r->checksum, mlp_weight_bytes());
+	printf(" \"seconds\": %.3f, \"calls\": %" PRIu64 ",\n", r->seconds, r->calls);
+	printf(" \"step_time_us\": {\"min\": %.1f, \"p50\": %.1f, \"p99\": %.1f, \"max\": %.1f},\n",
+	       step_percentile(r, 0), step_percentile(r, 50), step_percentile(r, 99),
+	       step_percentile(r, 100));
+	printf(" \"planes\": [");
+	for (plane = 0; plane < r->after.planes; plane++) {
+		plane_spread(r, plane, &tx, &rx);
+		printf("%s\n  {\"plane\": %u, ", plane ? "," : "", plane);
+		json_spread("tx_bytes", &tx, m->chips);
+		printf(", ");
+		json_spread("rx_bytes", &rx, m->chips);
+		printf("}");
+	}
+	printf("]}\n");
+}

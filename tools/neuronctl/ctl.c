@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What the objects share: the device, errors, numbers. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl.h"
+
+int ctl_fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	/* What was printed before comes first, also when both go to one file. */
+	fflush(stdout);
+	fputs("neuronctl: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	putc('\n', stderr);
+	return CTL_FAILED;
+}
+
+int ctl_fail_lib(void)
+{
+	return ctl_fail("%s", vn_error());
+}
+
+int ctl_flush(void)
+{
+	/* An error of an earlier, implicit write has left no reason. */
+	errno = EIO;
+	if (fflush(stdout) || ferror(stdout))
+		return ctl_fail("standard output: %s", strerror(errno));
+	return CTL_OK;
+}
+
+int ctl_open(struct ctl *c)
+{
+	const char *spec = c->device && *c->device ? c->device : getenv("VNEURON_DEVICE");
+
+	if (spec && !strncmp(spec, "pid:", 4))
+		return ctl_fail("%s: the embedded device of another process can't be reached yet",
+				spec);
+	if (vn_open(c->device, &c->dev)) {
+		c->dev = NULL;
+		return ctl_fail_lib();
+	}
+	if (vn_device_query(c->dev, &c->q))
+		return ctl_fail_lib();
+	return CTL_OK;
+}
+
+bool ctl_number(const char *text, bool units, uint64_t *n)
+{
+	static const char unit[] = "KMG";
+	const char *u;
+
+	for (*n = 0; isdigit((unsigned char)*text); text++) {
+		if (__builtin_mul_overflow(*n, 10, n) ||
+		    __builtin_add_overflow(*n, (uint64_t)(*text - '0'), n))
+			return false;
+		/* So that an empty text, or one without digits, is none. */
+		if (!text[1])
+			return true;
+		u = units && !text[2] ? strchr(unit, text[1]) : NULL;
+		if (u)
+			return !__builtin_mul_overflow(*n, 1ull << (10 * (u - unit + 1)), n);
+	}
+	return false;
+}
+
+void ctl_no_memory(void)
+{
+	exit(ctl_fail("out of memory"));
+}
+
+void *ctl_realloc(void *old, size_t n, size_t bytes)
+{
+	void *p = reallocarray(old, n ? n : 1, bytes);
+
+	if (!p)
+		ctl_no_memory();
+	return p;
+}
