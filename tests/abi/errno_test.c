@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Shows each errno of the header's table, once for every call it applies to,
+ * by arguments that are right but for one thing.
+ */
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include "abi.h"
+
+static int ctx;
+static uint32_t chips;
+
+/* One point per row: a call with this argument gives that. */
+#define gives(want, nr, type, ...)                                                                 \
+	do {                                                                                       \
+		struct type a_ = { .size = sizeof(a_), __VA_ARGS__ };                              \
+		tap_result(call(ctx, VN_IOCTL_##nr, &a_), want, #nr ": " #__VA_ARGS__);            \
+	} while (0)
+
+static void test_attach(void)
+{
+	int null = open("/dev/null", O_RDWR), ev = eventfd(0, 0), dom = domain_export(ctx);
+	int path = open(NODE "c0", O_PATH);
+
+	gives(-EBADF, CHIP_ATTACH, vn_chip_attach, .fd = -1);
+	gives(-EBADF, CHIP_ATTACH, vn_chip_attach, .fd = 1 << 30);
+	gives(-EBADF, CHIP_ATTACH, vn_chip_attach, .fd = null);
+	gives(-EBADF, CHIP_ATTACH, vn_chip_attach, .fd = ev);
+	gives(-EBADF, CHIP_ATTACH, vn_chip_attach, .fd = dom);
+	gives(-EBADF, CHIP_ATTACH, vn_chip_attach, .fd = ctx);
+	gives(-EBADF, CHIP_ATTACH, vn_chip_attach, .fd = path);
+	tap_ok(!chip_query(ctx, 3).attached, "a chip is not attached by itself");
+	attach(ctx, 3);
+	attach(ctx, 3);
+	tap_ok(chip_query(ctx, 3).attached, "but by an fd, and twice is fine");
+	close(null);
+	close(ev);
+	close(dom);
+	close(path);
+}
+
+static void test_chips(void)
+{
+	gives(0, CHIP_QUERY, vn_chip_query, .chip = chips - 1);
+	gives(-ENODEV, CHIP_QUERY, vn_chip_query, .chip = chips);
+	gives(-ENODEV, CHIP_QUERY, vn_chip_query, .chip = ~0u);
+	gives(-ENODEV, CHIP_QUERY, vn_chip_query, .chip = 1u << 31);
+	gives(-ENODEV, MEM_ALLOC, vn_mem_alloc, .chip = chips, .bytes = 1);
+	gives(-ENODEV, MEM_FREE, vn_mem_free, .chip = chips, .addr = 1ull << 40);
+	gives(-ENODEV, WINDOW_CREATE, vn_window_create, .chip = chips, .bytes = 1, .access = 2);
+	gives(-ENODEV, WINDOW_INVALIDATE, vn_window_invalidate, .chip = ~0u, .key = 1);
+	gives(-ENODEV, WINDOW_IMPORT, vn_window_import, .chip = 1u << 31, .key = 1, .access = 2);
+	gives(-ENODEV, QUEUE_CREATE, vn_queue_create, .chip = chips, .depth = 8);
+}
+
+static void test_memory(void)
+{
+	struct vn_chip_query q = chip_query(ctx, 0);
+	struct vn_mem_alloc big = { .size = sizeof(big), .bytes = q.hbm_bytes - q.hbm_used };
+	struct mem m = mem_alloc(ctx, 0, 3 * PAGE);
+	uint32_t key;
+
+	gives(-EACCES, MEM_ALLOC, vn_mem_alloc, .chip = 2, .bytes = 1);
+	gives(-EINVAL, MEM_ALLOC, vn_mem_alloc, .bytes = 0);
+	gives(-EINVAL, MEM_ALLOC, vn_mem_alloc, .bytes = (1ull << 40) + 1);
+	gives(-EINVAL, MEM_ALLOC, vn_mem_alloc, .bytes = ~0ull);
+	gives(-EINVAL, MEM_ALLOC, vn_mem_alloc, .bytes = 1ull << 63);
+	gives(-ENOSPC, MEM_ALLOC, vn_mem_alloc, .bytes = q.hbm_bytes + 1);
+	gives(-ENOSPC, MEM_ALLOC, vn_mem_alloc, .bytes = 1ull << 40);
+	tap_result(call(ctx, VN_IOCTL_MEM_ALLOC, &big), -ENOSPC, "MEM_ALLOC: more than is left");
+	tap_ok(chip_query(ctx, 0).hbm_used == q.hbm_used + 3 * PAGE, "and nothing was taken");
+
+	gives(-ENOENT, MEM_FREE, vn_mem_free, .addr = 0);
+	gives(-ENOENT, MEM_FREE, vn_mem_free, .addr = ~0ull);
+	gives(-ENOENT, MEM_FREE, vn_mem_free, .addr = m.addr + (1ull << 48));
+	gives(-ENOENT, MEM_FREE, vn_mem_free, .addr = m.addr ^ 1ull << 40);
+	gives(-ENOENT, MEM_FREE, vn_mem_free, .chip = 1, .addr = m.addr);
+	gives(-EINVAL, MEM_FREE, vn_mem_free, .addr = m.addr + PAGE);
+	gives(-EINVAL, MEM_FREE, vn_mem_free, .addr = m.addr + 1);
+	key = window_create(ctx, &m, 0, 1, VN_ACCESS_REMOTE_READ);
+	gives(-EBUSY, MEM_FREE, vn_mem_free, .addr = m.addr);
+	must(!window_invalidate(ctx, 0, key));
+	gives(0, MEM_FREE, vn_mem_free, .addr = m.addr);
+	gives(-ENOENT, MEM_FREE, vn_mem_free, .addr = m.addr);
+	munmap(m.ptr, m.bytes);
+}
+
+static void test_windows(void)
+{
+	struct mem m = mem_alloc(ctx, 0, 4 * PAGE);
+	uint64_t a = m.addr;
+	uint32_t key, narrow, odd, wo, i;
+	int64_t off;
+
+	gives(-ENOENT, WINDOW_CREATE, vn_window_create, .addr = 0, .bytes = 1, .access = 2);
+	gives(-ENOENT, WINDOW_CREATE, vn_window_create, .chip = 1, .addr = a, .bytes = 1,
+	      .access = 2);
+	gives(-ENOENT, WINDOW_CREATE, vn_window_create, .addr = a + (1ull << 48), .bytes = 1,
+	      .access = 2);
+	gives(-EINVAL, WINDOW_CREATE, vn_window_create, .addr = a, .bytes = 0, .access = 2);
+	gives(-EINVAL, WINDOW_CREATE, vn_window_create, .addr = a, .bytes = 4 * PAGE + 1,
+	      .access = 2);
+	gives(-EINVAL, WINDOW_CREATE, vn_window_create, .addr = a + 1, .bytes = 4 * PAGE,
+	      .access = 2);
+	gives(-EINVAL, WINDOW_CREATE, vn_window_create, .addr = a + 4 * PAGE, .bytes = 1,
+	      .access = 2);
+	gives(-EINVAL, WINDOW_CREATE, vn_window_create, .addr = a + 5 * PAGE, .bytes = ~0ull,
+	      .access = 2);
+	gives(-EINVAL, WINDOW_CREATE, vn_window_create, .addr = a + 1, .bytes = ~0ull, .access = 2);
+	gives(-EINVAL, WINDOW_CREATE, vn_window_create, .addr = a, .bytes = 1, .access = 0);
+	gives(-EINVAL, WINDOW_CREATE, vn_window_create, .addr = a, .bytes = 1, .access = 4);
+	gives(-EINVAL, WINDOW_CREATE, vn_window_create, .addr = a, .bytes = 1, .access = 8);
+
+	key = window_create(ctx, &m, 0, 4 * PAGE, ACCESS_ALL);
+	narrow = window_create(ctx, &m, 0, PAGE, VN_ACCESS_REMOTE_READ);
+	odd = window_create(ctx, &m, 8, PAGE, ACCESS_ALL);
+	wo = window_create(ctx, &m, 0, PAGE, VN_ACCESS_LOCAL_WRITE | VN_ACCESS_REMOTE_WRITE);
+	gives(-ENOENT, WINDOW_IMPORT, vn_window_import, .key = 0, .access = 2);
+	gives(-ENOENT, WINDOW_IMPORT, vn_window_import, .key = 0xffff, .access = 2);
+	gives(-ENOENT, WINDOW_IMPORT, vn_window_import, .chip = 1, .key = key, .access = 2);
+	gives(-EACCES, WINDOW_IMPORT, vn_window_import, .key = narrow, .access = 6);
+	gives(-EACCES, WINDOW_IMPORT, vn_window_import, .key = wo, .access = 2);
+	gives(-EINVAL, WINDOW_IMPORT, vn_window_import, .key = key, .access = 0);
+	gives(-EINVAL, WINDOW_IMPORT, vn_window_import, .key = key, .access = 4);
+	gives(-EINVAL, WINDOW_IMPORT, vn_window_import, .key = key, .access = 3);
+	gives(-EINVAL, WINDOW_IMPORT, vn_window_import, .key = odd, .access = 2);
+	off = window_import(ctx, 0, key, VN_ACCESS_REMOTE_READ);
+	tap_ok(off > 0, "WINDOW_IMPORT: of a whole window");
+
+	gives(-ENOENT, WINDOW_RELEASE, vn_window_release, .mmap_offset = 0);
+	gives(-ENOENT, WINDOW_RELEASE, vn_window_release, .mmap_offset = ~0ull);
+	gives(-ENOENT, WINDOW_RELEASE, vn_window_release, .mmap_offset = m.offset);
+	gives(-ENOENT, WINDOW_RELEASE, vn_window_release, .mmap_offset = off + PAGE);
+	gives(0, WINDOW_RELEASE, vn_window_release, .mmap_offset = off);
+	gives(-ENOENT, WINDOW_RELEASE, vn_window_release, .mmap_offset = off);
+
+	gives(-ENOENT, WINDOW_INVALIDATE, vn_window_invalidate, .key = 0);
+	gives(-ENOENT, WINDOW_INVALIDATE, vn_window_invalidate, .key = key ^ 0x8000);
+	gives(-ENOENT, WINDOW_INVALIDATE, vn_window_invalidate, .chip = 1, .key = key);
+	gives(0, WINDOW_INVALIDATE, vn_window_invalidate, .key = key);
+	gives(-ESTALE, WINDOW_INVALIDATE, vn_window_invalidate, .key = key);
+	gives(-ESTALE, WINDOW_IMPORT, vn_window_import, .key = key, .access = 2);
+
+	/* The table of a chip is full at some time, and that is no disaster. */
+	for (i = 0; i < 1 << 17; i++) {
+		struct vn_window_create w = {
+			.size = sizeof(w), .addr = a, .bytes = 8, .access = 2
+		};
+		int err = call(ctx, VN_IOCTL_WINDOW_CREATE, &w);
+
+		if (!err)
+			continue;
+		tap_result(err, -ENOSPC, "WINDOW_CREATE: the chip's table is full after %u", i);
+		break;
+	}
+	tap_ok(i > 60000 && i < 65536, "that is 16 bits of index");
+	must(!window_invalidate(ctx, 0, narrow));
+	narrow = window_create(ctx, &m, 0, PAGE, VN_ACCESS_REMOTE_READ);
+	tap_ok(1, "and one ended makes room for one");
+	munmap(m.ptr, m.bytes);
+}
+
+static void test_join(int with)
+{
+	int null = open("/dev/null", O_RDWR), chip = open_chip(0), other = open_context();
+	int dom = domain_export(other);
+	struct mem m = mem_alloc(ctx, 0, PAGE);
+	struct vn_desc nop = { .opcode = VN_OP_NOP };
+	struct queue q;
+	uint32_t plan, key;
+	int64_t off;
+
+	gives(-EBADF, DOMAIN_JOIN, vn_domain_join, .fd = -1);
+	gives(-EBADF, DOMAIN_JOIN, vn_domain_join, .fd = null);
+	gives(-EBADF, DOMAIN_JOIN, vn_domain_join, .fd = chip);
+	gives(-EBADF, DOMAIN_JOIN, vn_domain_join, .fd = with);
+	gives(0, DOMAIN_JOIN, vn_domain_join, .fd = dom);
+
+	key = window_create(ctx, &m, 0, PAGE, VN_ACCESS_REMOTE_READ);
+	tap_result(domain_join(ctx, dom), -EBUSY, "DOMAIN_JOIN: with a window");
+	/* An import outlives its window: the window of another context ends. */
+	off = window_import(ctx, 0, key, VN_ACCESS_REMOTE_READ);
+	must(off > 0 && !window_invalidate(ctx, 0, key));
+	tap_result(domain_join(ctx, dom), -EBUSY, "DOMAIN_JOIN: with an import");
+	gives(0, WINDOW_RELEASE, vn_window_release, .mmap_offset = off);
+	q = queue_create(ctx, 0, 8, -1);
+	tap_result(domain_join(ctx, dom), -EBUSY, "DOMAIN_JOIN: with a queue");
+	queue_destroy(&q);
+	must(!plan_create(ctx, 0, &nop, 1, &plan));
+	tap_result(domain_join(ctx, dom), -EBUSY, "DOMAIN_JOIN: with a plan");
+	must(!plan_destroy(ctx, plan));
+	tap_result(domain_join(ctx, dom), 0, "DOMAIN_JOIN: with memory alone");
+	munmap(m.ptr, m.bytes);
+	close(null);
+	close(chip);
+	close(dom);
+	close(other);
+}
+
+static void test_export(void)
+{
+	struct rlimit was, none;
+
+	must(!getrlimit(RLIMIT_NOFILE, &was));
+	none = was;
+	none.rlim_cur = 3;
+	must(!setrlimit(RLIMIT_NOFILE, &none));
+	gives(-EMFILE, DOMAIN_EXPORT, vn_domain_export, .fd = -1);
+	must(!setrlimit(RLIMIT_NOFILE, &was));
+}
+
+static void test_queues(void)
+{
+	static const uint32_t depths[] = { 0, 1, 4, 7, 9, 12, 65535, 65537, 131072, 1u << 31, ~0u };
+	int null = open("/dev/null", O_RDWR), ev = eventfd(0, 0);
+	uint32_t wrong = 0, n;
+	struct queue q;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(depths); i++) {
+		struct vn_queue_create a = { .size = sizeof(a), .depth = depths[i] };
+
+		wrong += call(ctx, VN_IOCTL_QUEUE_CREATE, &a) != -EINVAL;
+	}
+	tap_ok(!wrong, "QUEUE_CREATE: other depths than 2^k from 8 to 65,536 are EINVAL");
+	gives(-EACCES, QUEUE_CREATE, vn_queue_create, .chip = 2, .depth = 8);
+	gives(-EINVAL, QUEUE_CREATE, vn_queue_create, .depth = 8, .eventfd = ev);
+	gives(-EBADF, QUEUE_CREATE, vn_queue_create, .depth = 8, .flags = 1, .eventfd = -1);
+	gives(-EBADF, QUEUE_CREATE, vn_queue_create, .depth = 8, .flags = 1, .eventfd = null);
+	gives(-EBADF, QUEUE_CREATE, vn_queue_create, .depth = 8, .flags = 1, .eventfd = ctx);
+	q = queue_create(ctx, 0, VN_QUEUE_DEPTH_MAX, -1);
+	tap_ok(q.bytes == VN_QUEUE_BYTES(65536), "QUEUE_CREATE: the deepest one");
+	queue_destroy(&q);
+	gives(-ENOENT, QUEUE_DESTROY, vn_queue_id, .queue = 0);
+	gives(-ENOENT, QUEUE_DESTROY, vn_queue_id, .queue = ~0u);
+	gives(-ENOENT, QUEUE_RESET, vn_queue_id, .queue = 0);
+	gives(-ENOENT, DOORBELL, vn_queue_id, .queue = 0);
+	gives(-ENOENT, WAIT, vn_wait, .queue = 0);
+	q = queue_create(ctx, 0, 8, -1);
+	gives(-ETIMEDOUT, WAIT, vn_wait, .queue = q.id, .target = 1, .deadline_ns = 0);
+	gives(-ETIMEDOUT, WAIT, vn_wait, .queue = q.id, .target = 1, .deadline_ns = 1);
+	gives(-ETIMEDOUT, WAIT, vn_wait, .queue = q.id, .target = 1,
+	      .deadline_ns = now_ns() + SECOND / 50);
+	gives(0, WAIT, vn_wait, .queue = q.id, .target = 0, .deadline_ns = 0);
+	/* Targets compare as wrapping numbers: this one is behind. */
+	gives(0, WAIT, vn_wait, .queue = q.id, .target = ~0u, .deadline_ns = 0);
+	q.ring->sq_tail = 9;
+	gives(-EIO, WAIT, vn_wait, .queue = q.id, .target = 1, .deadline_ns = ~0ull);
+	gives(0, QUEUE_RESET, vn_queue_id, .queue = q.id);
+	queue_destroy(&q);
+
+	for (n = 0; n < 2000; n++) {
+		struct vn_queue_create a = { .size = sizeof(a), .depth = 8 };
+		int err = call(ctx, VN_IOCTL_QUEUE_CREATE, &a);
+
+		if (!err)
+			continue;
+		tap_result(err, -ENOSPC, "QUEUE_CREATE: a context has at most %u", n);
+		break;
+	}
+	while (n--)
+		must(!queue_call(ctx, VN_IOCTL_QUEUE_DESTROY, n));
+	close(null);
+	close(ev);
+}
+
+static void test_plans(void)
+{
+	struct vn_desc descs[3] = { { .opcode = VN_OP_NOP }, { .opcode = VN_OP_NOP } };
+	struct vn_program p = { .chip = 0, .count = 2 };
+	struct vn_operand op = {};
+	uintptr_t d = (uintptr_t)descs, g = (uintptr_t)&p,
+		  nowhere = (uintptr_t)page_before_nothing() + PAGE;
+	struct vn_plan_create bad = {
+		.size = sizeof(bad), .programs = g, .descs = d, .nprograms = 1, .ndescs = 3
+	};
+	struct mem m = mem_alloc(ctx, 0, PAGE);
+	struct vn_desc launch;
+	struct queue q;
+	uint32_t plan, n;
+
+#define PLAN .programs = g, .descs = d, .nprograms = 1, .ndescs = 2
+	gives(0, PLAN_CREATE, vn_plan_create, PLAN);
+	gives(-ENOENT, PLAN_DESTROY, vn_plan_destroy, .plan = 1);
+	gives(-ENOENT, PLAN_DESTROY, vn_plan_destroy, .plan = ~0u);
+	gives(0, PLAN_DESTROY, vn_plan_destroy, .plan = 0);
+	gives(-ENOENT, PLAN_DESTROY, vn_plan_destroy, .plan = 0);
+	gives(-EFAULT, PLAN_CREATE, vn_plan_create, .programs = nowhere, .descs = d, .nprograms = 1,
+	      .ndescs = 2);
+	gives(-EFAULT, PLAN_CREATE, vn_plan_create, .programs = g, .descs = nowhere, .nprograms = 1,
+	      .ndescs = 2);
+	gives(-EFAULT, PLAN_CREATE, vn_plan_create, .programs = g, .descs = nowhere - 64,
+	      .nprograms = 1, .ndescs = 2);
+	gives(-EFAULT, PLAN_CREATE, vn_plan_create, PLAN, .operands = nowhere, .noperands = 1);
+	gives(-EFAULT, PLAN_CREATE, vn_plan_create, .programs = 0, .descs = ~0ull, .nprograms = 1,
+	      .ndescs = 2);
+	gives(0, PLAN_CREATE, vn_plan_create, PLAN, .operands = (uintptr_t)&op, .noperands = 1);
+	gives(-EINVAL, PLAN_CREATE, vn_plan_create, .programs = g, .descs = d, .nprograms = 0,
+	      .ndescs = 2);
+	gives(-EINVAL, PLAN_CREATE, vn_plan_create, .programs = g, .descs = d, .nprograms = 1,
+	      .ndescs = 0);
+	gives(-EINVAL, PLAN_CREATE, vn_plan_create, .programs = g, .descs = d, .nprograms = 1025,
+	      .ndescs = 2);
+	gives(-EINVAL, PLAN_CREATE, vn_plan_create, .programs = g, .descs = d, .nprograms = 1,
+	      .ndescs = 65537);
+	gives(-EINVAL, PLAN_CREATE, vn_plan_create, PLAN, .noperands = 262145);
+	gives(-EINVAL, PLAN_CREATE, vn_plan_create, PLAN, .nparams = 321);
+	gives(-EINVAL, PLAN_CREATE, vn_plan_create, .programs = g, .descs = d, .nprograms = 1,
+	      .ndescs = 1);
+	p.reserved0 = 1;
+	gives(-EINVAL, PLAN_CREATE, vn_plan_create, PLAN);
+	p.reserved0 = 0;
+	p.reserved1 = 1u << 31;
+	gives(-EINVAL, PLAN_CREATE, vn_plan_create, PLAN);
+	p.reserved1 = 0;
+	p.first = ~0u;
+	gives(-EINVAL, PLAN_CREATE, vn_plan_create, PLAN);
+	p.first = 0;
+	p.chip = chips;
+	gives(-EINVAL, PLAN_CREATE, vn_plan_create, PLAN);
+	p.chip = 2;
+	gives(-EACCES, PLAN_CREATE, vn_plan_create, PLAN);
+	p.chip = 0;
+
+	/* Which descriptor: the one output of a failed call. */
+	descs[2].opcode = VN_OP_COUNT;
+	bad.plan = 0x55555555;
+	tap_result(call(ctx, VN_IOCTL_PLAN_CREATE, &bad), -EINVAL, "PLAN_CREATE: a bad descriptor");
+	tap_ok(bad.error_desc == 2 && bad.plan == 0x55555555, "is named, and nothing else written");
+	descs[2] = launch_desc(0);
+	tap_result(call(ctx, VN_IOCTL_PLAN_CREATE, &bad), -EINVAL,
+		   "PLAN_CREATE: plans do not nest");
+
+	/* Busy while a queue runs it. */
+	q = queue_create(ctx, 0, 8, -1);
+	descs[0] = sem_desc(VN_OP_SEM_WAIT, at(&m, 0), 1);
+	must(!plan_create(ctx, 0, descs, 1, &plan));
+	launch = launch_desc(plan);
+	submit(&q, &launch);
+	gives(-ETIMEDOUT, WAIT, vn_wait, .queue = q.id, .target = 1, .deadline_ns = 0);
+	tap_result(plan_destroy(ctx, plan), -EBUSY, "PLAN_DESTROY: of a plan that runs");
+	must(!queue_reset(&q));
+	tap_result(plan_destroy(ctx, plan), 0, "PLAN_DESTROY: once its queue is reset");
+	queue_destroy(&q);
+
+	descs[0] = (struct vn_desc){ .opcode = VN_OP_NOP };
+	for (n = 0; n < 10000; n++) {
+		int err = plan_create(ctx, 0, descs, 1, &plan);
+
+		if (!err)
+			continue;
+		tap_result(err, -ENOSPC, "PLAN_CREATE: the table of plans is full after %u", n);
+		break;
+	}
+	munmap(m.ptr, m.bytes);
+}
+
+/* A failed copy-out takes everything back: the chip is not attached either. */
+static void test_attach_undone(void)
+{
+	struct vn_chip_attach *a = (void *)page_before_nothing();
+
+	a->size = sizeof(*a);
+	a->fd = open_chip(4);
+	must(!mprotect(a, PAGE, PROT_READ));
+	tap_result(call(ctx, VN_IOCTL_CHIP_ATTACH, a), -EFAULT,
+		   "CHIP_ATTACH: no room for the number");
+	tap_ok(!chip_query(ctx, 4).attached, "and the chip is not attached");
+	close(a->fd);
+}
+
+static int fresh(void)
+{
+	close(ctx);
+	ctx = open_on(0);
+	attach(ctx, 1);
+	return ctx;
+}
+
+int main(void)
+{
+	chips = query().chips;
+	ctx = open_context();
+	fresh();
+	test_attach();
+	test_attach_undone();
+	test_chips();
+	test_memory();
+	fresh();
+	test_windows();
+	fresh();
+	test_export();
+	test_join(ctx);
+	fresh();
+	test_queues();
+	fresh();
+	test_plans();
+	close(ctx);
+	return tap_done();
+}

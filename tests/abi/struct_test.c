@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Shows how every call treats its struct, whatever it does with it: sizes too
+ * short, exact and too long; each byte of a tail, of a reserved field, each bit
+ * of flags; pointers to nothing; that nothing behind the struct is touched, that
+ * outputs are written in full and the rest not at all, and nothing on failure;
+ * and which calls a chip node takes.
+ */
+#include "abi.h"
+
+#define CHIP 1u
+
+/* What the row at hand works on. */
+static struct {
+	int ctx, chip_fd, domain_fd;
+	struct mem mem;
+	uint32_t key, plan, queue;
+	uint64_t import, fresh;
+	bool live; /* the object the call is to end is there */
+	struct vn_desc desc;
+	struct vn_program program;
+} w;
+
+union any {
+	uint8_t byte[128];
+	uint32_t size;
+	struct vn_query query;
+	struct vn_chip_attach attach;
+	struct vn_chip_query chip_query;
+	struct vn_mem_alloc mem_alloc;
+	struct vn_mem_free mem_free;
+	struct vn_window_create window;
+	struct vn_window_invalidate invalidate;
+	struct vn_window_import import;
+	struct vn_window_release release;
+	struct vn_domain_export domain_export;
+	struct vn_domain_join join;
+	struct vn_queue_create queue;
+	struct vn_queue_id id;
+	struct vn_wait wait;
+	struct vn_plan_create plan;
+	struct vn_plan_destroy plan_destroy;
+};
+
+/* ---- a valid argument, and back to how it was --------------------------- */
+
+static void prep_none(union any *a)
+{
+	(void)a;
+}
+
+static void prep_attach(union any *a)
+{
+	a->attach.fd = w.chip_fd;
+}
+
+static void prep_chip(union any *a)
+{
+	a->chip_query.chip = CHIP;
+}
+
+static void prep_alloc(union any *a)
+{
+	a->mem_alloc.chip = CHIP;
+	a->mem_alloc.bytes = PAGE;
+}
+
+static void undo_alloc(const union any *a)
+{
+	must(!mem_free(w.ctx, CHIP, a->mem_alloc.addr));
+}
+
+static void prep_free(union any *a)
+{
+	if (!w.live) {
+		struct vn_mem_alloc m = { .size = sizeof(m), .chip = CHIP, .bytes = PAGE };
+
+		must(!call(w.ctx, VN_IOCTL_MEM_ALLOC, &m));
+		w.fresh = m.addr;
+		w.live = true;
+	}
+	a->mem_free.chip = CHIP;
+	a->mem_free.addr = w.fresh;
+}
+
+static void undo_end(const union any *a)
+{
+	(void)a;
+	w.live = false;
+}
+
+static void prep_window(union any *a)
+{
+	a->window.chip = CHIP;
+	a->window.addr = w.mem.addr;
+	a->window.bytes = PAGE;
+	a->window.access = VN_ACCESS_REMOTE_READ;
+}
+
+static void undo_window(const union any *a)
+{
+	must(!window_invalidate(w.ctx, CHIP, a->window.key));
+}
+
+static void prep_invalidate(union any *a)
+{
+	if (!w.live)
+		w.key = window_create(w.ctx, &w.mem, 0, PAGE, VN_ACCESS_REMOTE_READ);
+	w.live = true;
+	a->invalidate.chip = CHIP;
+	a->invalidate.key = w.key;
+}
+
+static void prep_import(union any *a)
+{
+	if (!w.live)
+		w.key = window_create(w.ctx, &w.mem, 0, PAGE, VN_ACCESS_REMOTE_READ);
+	w.live = true;
+	a->import.chip = CHIP;
+	a->import.key = w.key;
+	a->import.access = VN_ACCESS_REMOTE_READ;
+}
+
+static void undo_import(const union any *a)
+{
+	struct vn_window_release r = { .size = sizeof(r), .mmap_offset = a->import.mmap_offset };
+
+	must(!call(w.ctx, VN_IOCTL_WINDOW_RELEASE, &r));
+}
+
+static void prep_release(union any *a)
+{
+	if (!w.live) {
+		union any i = {};
+		int64_t offset;
+
+		prep_import(&i);
+		offset = window_import(w.ctx, CHIP, w.key, VN_ACCESS_REMOTE_READ);
+		must(offset > 0);
+		w.import = offset;
+	}
+	a->release.mmap_offset = w.import;
+}
+
+static void undo_release(const union any *a)
+{
+	(void)a;
+	must(!window_invalidate(w.ctx, CHIP, w.key));
+	w.live = false;
+}
+
+static void undo_export(const union any *a)
+{
+	close(a->domain_export.fd);
+}
+
+static void prep_join(union any *a)
+{
+	a->join.fd = w.domain_fd;
+}
+
+static void prep_queue(union any *a)
+{
+	a->queue.chip = CHIP;
+	a->queue.depth = 8;
+}
+
+static void undo_queue(const union any *a)
+{
+	must(!queue_call(w.ctx, VN_IOCTL_QUEUE_DESTROY, a->queue.queue));
+}
+
+static void prep_id(union any *a)
+{
+	if (!w.live) {
+		struct vn_queue_create q = { .size = sizeof(q), .chip = CHIP, .depth = 8 };
+
+		must(!call(w.ctx, VN_IOCTL_QUEUE_CREATE, &q));
+		w.queue = q.queue;
+		w.live = true;
+	}
+	a->id.queue = w.queue;
+}
+
+static void prep_plan(union any *a)
+{
+	w.desc = (struct vn_desc){ .opcode = VN_OP_NOP };
+	w.program = (struct vn_program){ .chip = CHIP, .count = 1 };
+	a->plan.programs = (uintptr_t)&w.program;
+	a->plan.descs = (uintptr_t)&w.desc;
+	a->plan.nprograms = 1;
+	a->plan.ndescs = 1;
+}
+
+static void undo_plan(const union any *a)
+{
+	must(!plan_destroy(w.ctx, a->plan.plan));
+}
+
+static void prep_plan_destroy(union any *a)
+{
+	union any c = {};
+
+	if (!w.live) {
+		prep_plan(&c);
+		must(!plan_create(w.ctx, CHIP, &w.desc, 1, &w.plan));
+		w.live = true;
+	}
+	a->plan_destroy.plan = w.plan;
+}
+
+/* ---- the calls ---------------------------------------------------------- */
+
+struct field {
+	uint16_t off, bytes;
+};
+
+#define F(type, field)                                                                             \
+	{                                                                                          \
+		offsetof(struct type, field), sizeof(((struct type *)0)->field)                    \
+	}
+
+static const struct row {
+	const char *name;
+	unsigned long cmd;
+	uint32_t bytes;
+	bool chip_node;
+	void (*prep)(union any *a);
+	void (*undo)(const union any *a); /* after success */
+	struct field reserved[2];
+	struct field flags;
+	uint32_t known; /* bits of flags */
+	struct field out[12];
+} rows[] = {
+#define ROW(nr, type) .name = #nr, .cmd = VN_IOCTL_##nr, .bytes = sizeof(struct type)
+	{ ROW(QUERY, vn_query), true, prep_none, NULL, .flags = F(vn_query, flags),
+	  .out = { F(vn_query, abi), F(vn_query, sleds), F(vn_query, chips_per_sled),
+		   F(vn_query, chips), F(vn_query, racks), F(vn_query, epoch),
+		   F(vn_query, features), F(vn_query, hbm_bytes), F(vn_query, tick_hz),
+		   F(vn_query, page_size), F(vn_query, ultraserver) } },
+	{ ROW(CHIP_ATTACH, vn_chip_attach), false, prep_attach, NULL,
+	  .flags = F(vn_chip_attach, flags), .out = { F(vn_chip_attach, chip) } },
+	/* numa_node may be -1, all ones */
+	{ ROW(CHIP_QUERY, vn_chip_query), true, prep_chip, NULL,
+	  .out = { F(vn_chip_query, sled), F(vn_chip_query, slot), F(vn_chip_query, rack),
+		   F(vn_chip_query, epoch), F(vn_chip_query, attached), F(vn_chip_query, hbm_bytes),
+		   F(vn_chip_query, hbm_used), F(vn_chip_query, queues),
+		   F(vn_chip_query, windows) } },
+	{ ROW(MEM_ALLOC, vn_mem_alloc), false, prep_alloc, undo_alloc,
+	  .reserved = { F(vn_mem_alloc, reserved) }, .flags = F(vn_mem_alloc, flags),
+	  .out = { F(vn_mem_alloc, addr), F(vn_mem_alloc, mmap_offset) } },
+	{ ROW(MEM_FREE, vn_mem_free), false, prep_free, undo_end },
+	{ ROW(WINDOW_CREATE, vn_window_create), false, prep_window, undo_window,
+	  .flags = F(vn_window_create, access), .known = ACCESS_ALL,
+	  .out = { F(vn_window_create, key) } },
+	{ ROW(WINDOW_INVALIDATE, vn_window_invalidate), false, prep_invalidate, undo_end,
+	  .reserved = { F(vn_window_invalidate, reserved) } },
+	{ ROW(WINDOW_IMPORT, vn_window_import), false, prep_import, undo_import,
+	  .flags = F(vn_window_import, access),
+	  .known = VN_ACCESS_REMOTE_READ | VN_ACCESS_REMOTE_WRITE,
+	  .out = { F(vn_window_import, mmap_offset), F(vn_window_import, bytes) } },
+	{ ROW(WINDOW_RELEASE, vn_window_release), false, prep_release, undo_release,
+	  .reserved = { F(vn_window_release, reserved) } },
+	{ ROW(DOMAIN_EXPORT, vn_domain_export), false, prep_none, undo_export,
+	  .reserved = { F(vn_domain_export, reserved) }, .flags = F(vn_domain_export, flags),
+	  .out = { F(vn_domain_export, fd) } },
+	{ ROW(DOMAIN_JOIN, vn_domain_join), false, prep_join, NULL,
+	  .reserved = { F(vn_domain_join, reserved) }, .flags = F(vn_domain_join, flags) },
+	{ ROW(QUEUE_CREATE, vn_queue_create), false, prep_queue, undo_queue,
+	  .flags = F(vn_queue_create, flags), .known = VN_QUEUE_EVENTFD,
+	  .out = { F(vn_queue_create, queue), F(vn_queue_create, mmap_offset),
+		   F(vn_queue_create, mmap_bytes) } },
+	{ ROW(QUEUE_DESTROY, vn_queue_id), false, prep_id, undo_end },
+	{ ROW(QUEUE_RESET, vn_queue_id), false, prep_id, NULL },
+	{ ROW(DOORBELL, vn_queue_id), false, prep_id, NULL },
+	{ ROW(WAIT, vn_wait), false, prep_id, NULL, .flags = F(vn_wait, flags),
+	  .out = { F(vn_wait, cq_tail), F(vn_wait, state) } },
+	{ ROW(PLAN_CREATE, vn_plan_create), false, prep_plan, undo_plan,
+	  .flags = F(vn_plan_create, flags),
+	  .out = { F(vn_plan_create, plan), F(vn_plan_create, error_desc) } },
+	{ ROW(PLAN_DESTROY, vn_plan_destroy), false, prep_plan_destroy, undo_end },
+};
+
+/* A buffer longer than any struct, and what was in it before the call. */
+static uint8_t buf[2 * PAGE], before[2 * PAGE];
+
+static void fill(const struct row *r, union any *a, uint32_t size)
+{
+	memset(a, 0, sizeof(*a));
+	r->prep(a);
+	a->size = size;
+}
+
+/* Makes the call on buf; on success undoes it. */
+static int attempt(const struct row *r)
+{
+	union any a;
+	int err;
+
+	memcpy(before, buf, sizeof(buf));
+	err = call(w.ctx, r->cmd, buf);
+	memcpy(&a, buf, sizeof(a));
+	if (!err && r->undo)
+		r->undo(&a);
+	return err;
+}
+
+static int attempt_size(const struct row *r, uint32_t size)
+{
+	memset(buf, 0, sizeof(buf));
+	fill(r, (union any *)buf, size);
+	return attempt(r);
+}
+
+static bool untouched(void)
+{
+	return !memcmp(buf, before, sizeof(buf));
+}
+
+static void test_sizes(const struct row *r)
+{
+	static const uint32_t tails[] = { 1, 7, 8, 64, 1000 };
+	uint32_t wrong = 0;
+
+	tap_result(attempt_size(r, r->bytes), 0, "%s: exact", r->name);
+	for (uint32_t size = 0; size < r->bytes; size++)
+		wrong += attempt_size(r, size) != -EINVAL || !untouched();
+	tap_ok(!wrong, "%s: each shorter size is EINVAL (%u are not)", r->name, wrong);
+	for (uint32_t i = 0; i < ARRAY_SIZE(tails); i++)
+		wrong += attempt_size(r, r->bytes + tails[i]) != 0;
+	wrong += attempt_size(r, PAGE) != 0;
+	tap_ok(!wrong, "%s: longer with a tail of zeros works (%u do not)", r->name, wrong);
+	wrong = attempt_size(r, PAGE + 1) != -E2BIG || !untouched();
+	wrong += attempt_size(r, ~0u) != -E2BIG || !untouched();
+	wrong += attempt_size(r, 1u << 31) != -E2BIG || !untouched();
+	tap_ok(!wrong, "%s: more than a page is E2BIG", r->name);
+}
+
+static void test_tail(const struct row *r)
+{
+	uint32_t wrong = 0;
+
+	for (uint32_t i = 0; i < 24; i++) {
+		memset(buf, 0, sizeof(buf));
+		fill(r, (union any *)buf, r->bytes + 24);
+		buf[r->bytes + i] = i & 1 ? 0x80 : 1;
+		wrong += attempt(r) != -E2BIG || !untouched();
+	}
+	tap_ok(!wrong, "%s: each byte of a tail that is set is E2BIG (%u are not)", r->name, wrong);
+}
+
+/* The call with one byte changed. */
+static bool refused(const struct row *r, uint32_t off, uint8_t value)
+{
+	memset(buf, 0, sizeof(buf));
+	fill(r, (union any *)buf, r->bytes);
+	buf[off] |= value;
+	return attempt(r) == -EINVAL && untouched();
+}
+
+static void test_fields(const struct row *r)
+{
+	uint32_t wrong = 0, tried = 0;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(r->reserved); i++)
+		for (uint32_t b = 0; b < r->reserved[i].bytes; b++, tried += 2) {
+			wrong += !refused(r, r->reserved[i].off + b, 1);
+			wrong += !refused(r, r->reserved[i].off + b, 0x80);
+		}
+	if (tried)
+		tap_ok(!wrong, "%s: each reserved byte is EINVAL (%u of %u are not)", r->name,
+		       wrong, tried);
+	if (!r->flags.bytes)
+		return;
+	wrong = 0;
+	for (uint32_t bit = 0; bit < 32; bit++)
+		if (!(r->known >> bit & 1))
+			wrong += !refused(r, r->flags.off + bit / 8, 1 << bit % 8);
+	tap_ok(!wrong, "%s: each unknown flag is EINVAL (%u are not)", r->name, wrong);
+}
+
+static void test_outputs(const struct row *r)
+{
+	bool written[sizeof(union any)] = {};
+	uint32_t ones = 0, changed = 0;
+	union any a;
+
+	memset(buf, 0xff, sizeof(buf));
+	fill(r, &a, r->bytes);
+	memcpy(buf, &a, r->bytes);
+	for (uint32_t i = 0; i < ARRAY_SIZE(r->out); i++)
+		memset(buf + r->out[i].off, 0xff, r->out[i].bytes);
+	if (r->cmd == VN_IOCTL_CHIP_QUERY)
+		memset(buf + offsetof(struct vn_chip_query, numa_node), 0xff, 4);
+	tap_result(attempt(r), 0, "%s: outputs are not looked at", r->name);
+	for (uint32_t i = 0; i < ARRAY_SIZE(r->out); i++) {
+		uint32_t n = 0;
+
+		for (uint32_t b = 0; b < r->out[i].bytes; b++) {
+			written[r->out[i].off + b] = true;
+			n += buf[r->out[i].off + b] == 0xff;
+		}
+		ones += n && n == r->out[i].bytes;
+	}
+	for (uint32_t i = 0; i < sizeof(buf); i++) {
+		bool numa = r->cmd == VN_IOCTL_CHIP_QUERY &&
+			    i / 4 == offsetof(struct vn_chip_query, numa_node) / 4;
+
+		if (!numa && !(i < sizeof(a) && written[i]))
+			changed += buf[i] != before[i];
+	}
+	tap_ok(!ones, "%s: every output is written (%u are not)", r->name, ones);
+	tap_ok(!changed, "%s: nothing else is, nor behind it (%u bytes are)", r->name, changed);
+}
+
+/* The objects of the chip: what a failed call must not change. */
+static bool same_use(const struct vn_chip_query *was)
+{
+	struct vn_chip_query q = chip_query(w.ctx, CHIP);
+
+	return q.hbm_used == was->hbm_used && q.queues == was->queues && q.windows == was->windows;
+}
+
+static void test_pointers(const struct row *r)
+{
+	uint8_t *page = page_before_nothing(), *end = page + PAGE;
+	struct vn_chip_query was;
+	uint32_t wrong = 0;
+	union any a;
+
+	/* prep() may make what the call is to end, so before use is looked at */
+	fill(r, &a, r->bytes);
+	was = chip_query(w.ctx, CHIP);
+
+	wrong += call(w.ctx, r->cmd, NULL) != -EFAULT;
+	wrong += call(w.ctx, r->cmd, end) != -EFAULT;
+	wrong += call(w.ctx, r->cmd, (void *)-4096l) != -EFAULT;
+	wrong += call(w.ctx, r->cmd, (void *)0xffffffff80000000ul) != -EFAULT;
+	wrong += call(w.ctx, r->cmd, (void *)0x8000000000000000ul) != -EFAULT;
+	tap_ok(!wrong, "%s: pointers to nothing are EFAULT (%u are not)", r->name, wrong);
+
+	wrong = 0;
+	for (uint32_t n = 1; n < r->bytes; n++) {
+		memcpy(end - n, &a, n);
+		wrong += call(w.ctx, r->cmd, end - n) != -EFAULT;
+	}
+	tap_ok(!wrong, "%s: a struct that ends nowhere is EFAULT (%u are not)", r->name, wrong);
+
+	if (r->out[0].bytes) {
+		memcpy(page, &a, r->bytes);
+		must(!mprotect(page, PAGE, PROT_READ));
+		wrong = call(w.ctx, r->cmd, page) != -EFAULT;
+		must(!mprotect(page, PAGE, PROT_READ | PROT_WRITE));
+		tap_ok(!wrong && same_use(&was), "%s: no room for outputs is EFAULT, and undone",
+		       r->name);
+	}
+
+	/* Nothing may be read or written behind the end of the page. */
+	fill(r, &a, r->bytes);
+	memcpy(end - r->bytes, &a, r->bytes);
+	wrong = call(w.ctx, r->cmd, end - r->bytes) != 0;
+	memcpy(&a, end - r->bytes, r->bytes);
+	if (!wrong && r->undo)
+		r->undo(&a);
+	tap_ok(!wrong, "%s: right before the end of a page", r->name);
+	munmap(page, PAGE);
+}
+
+static void test_node(const struct row *r)
+{
+	union any a;
+	int chip = open_chip(CHIP);
+
+	fill(r, &a, r->bytes);
+	tap_result(call(chip, r->cmd, &a), r->chip_node ? 0 : -ENOTTY, "%s: on a chip node",
+		   r->name);
+	close(chip);
+}
+
+static void begin(void)
+{
+	memset(&w, 0, sizeof(w));
+	w.ctx = open_on(CHIP);
+	w.chip_fd = open_chip(CHIP);
+	w.domain_fd = domain_export(w.ctx);
+	w.mem = mem_alloc(w.ctx, CHIP, 4 * PAGE);
+}
+
+static void end(void)
+{
+	munmap(w.mem.ptr, w.mem.bytes);
+	close(w.domain_fd);
+	close(w.chip_fd);
+	close(w.ctx);
+}
+
+static void test_unknown(int fd, const char *node)
+{
+	uint32_t wrong = 0;
+	uint8_t arg[PAGE] = { 64 };
+
+	for (uint32_t nr = VN_IOCTL_COUNT; nr < 256; nr++)
+		wrong += call(fd, _IO('V', nr), arg) != -ENOTTY;
+	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		/* Neither another letter nor a size or direction is the same call. */
+		for (uint32_t bit = 8; bit < 32; bit++)
+			wrong += call(fd, rows[i].cmd ^ 1u << bit, arg) != -ENOTTY;
+	}
+	tap_ok(!wrong, "%s: unknown commands are ENOTTY (%u are not)", node, wrong);
+}
+
+int main(void)
+{
+	struct vn_chip_query was, is;
+	int ctx = open_context();
+
+	was = chip_query(ctx, CHIP);
+	tap_ok(ARRAY_SIZE(rows) == VN_IOCTL_COUNT, "there are %u calls", VN_IOCTL_COUNT);
+	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		begin();
+		test_sizes(&rows[i]);
+		test_tail(&rows[i]);
+		test_fields(&rows[i]);
+		test_outputs(&rows[i]);
+		test_pointers(&rows[i]);
+		test_node(&rows[i]);
+		end();
+	}
+	begin();
+	test_unknown(w.ctx, "UltraServer node");
+	test_unknown(w.chip_fd, "chip node");
+	end();
+	is = chip_query(ctx, CHIP);
+	tap_ok(is.hbm_used == was.hbm_used && is.queues == was.queues && is.windows == was.windows,
+	       "nothing is left on the chip");
+	close(ctx);
+	return tap_done();
+}

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# make check: builds everything and runs all tests in both homes. The last line
+# is "N passed, N failed".
+#
+#   engine	units of kmod/engine, plain and under ASan+UBSan and TSan
+#   embedded	library and command-line tests, the library's also under ASan and TSan
+#   6.1, 6.12	the same programs and the ABI and kernel tests on the module, in a
+#		guest; on this machine's own kernel where modules can be loaded
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top"
+B=${B:-build} make=${MAKE:-make}
+jobs=-j$(nproc)
+export VN_COUNTS=$top/$B/check.counts
+began=$(date +%s)
+say() { printf '\n== %s (%d s)\n' "$*" $(($(date +%s) - began)); }
+
+mkdir -p "$B"
+: > "$VN_COUNTS"
+failed=0
+run() { tests/run.sh "$@" || failed=1; }
+
+asan='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
+tsan='-O1 -g -fsanitize=thread -Wno-tsan'
+
+say build
+$make --no-print-directory "$jobs" tests modules
+$make --no-print-directory "$jobs" B="$B/asan" CFLAGS="$asan" engine-tests lib-tests
+$make --no-print-directory "$jobs" B="$B/tsan" CFLAGS="$tsan" engine-tests lib-tests
+
+say engine
+run --home engine "$B"/tests/engine/*_test tests/engine/layout.sh
+run --home engine-asan "$B"/asan/tests/engine/*_test
+run --home engine-tsan "$B"/tsan/tests/engine/*_test
+
+say embedded
+export VNEURON_DEVICE=embedded VN_BUILD=$top/$B
+run --home embedded "$B"/tests/lib/*_test
+VN_QUICK=1 run --home embedded-asan "$B"/asan/tests/lib/*_test
+VN_QUICK=1 run --home embedded-tsan "$B"/tsan/tests/lib/*_test
+run --home cli tests/cli/*_test.sh
+unset VNEURON_DEVICE
+
+if [ "$(tests/vm/home.sh)" = host ]; then
+	kernels=host
+else
+	kernels='6.1 6.12'
+fi
+for kernel in $kernels; do
+	say "kernel home, $kernel"
+	tests/vm/check.sh "$kernel" || failed=1
+done
+
+say done
+tests/run.sh --sum "$VN_COUNTS" || failed=1
+exit $failed

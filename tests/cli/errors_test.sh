@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# What is wrong is said on standard error, naming it: exit status 1 for what
+# failed, 2 with the usage for a command line that makes no sense.
+# shellcheck source=tests/cli/lib.sh disable=SC2016,SC2154
+. "$(dirname "$0")/lib.sh"
+
+bad 1 "chip 9999.* 0 to" "no such chip" chip show 9999
+VNEURON_DEVICE=nonsense bad 1 "'nonsense'" "unknown device in the environment"
+bad 1 "/dev/no/node: No such file" "no such node" -d /dev/no/node
+bad 1 "/dev/null" "a node of something else" -d /dev/null
+
+full() {
+	"$ctl" "$@" >/dev/full 2>"$tmp/err"
+	[ $? = 1 ] && grep -q '^neuronctl: standard output: No space left on device$' "$tmp/err"
+	ok $? "/dev/full: $*"
+}
+: >"$tmp/out"
+if [ -w /dev/full ]; then
+	full topo show
+	full coll bench all_reduce --ranks 2 --iters 1
+else
+	skip "only with /dev/full"
+fi
+"$ctl" topo show >&- 2>"$tmp/err"
+[ $? = 1 ] && grep -q '^neuronctl: standard output: ' "$tmp/err"
+ok $? "no standard output at all"
+
+# Nothing but root and the group may open a node; the embedded home is no way out.
+if [ $home = kernel ] && [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	VNEURON_DEVICE='' setpriv --reuid 65534 --regid 65534 --clear-groups \
+		"$ctl" status >"$tmp/out" 2>"$tmp/err"
+	[ $? = 1 ] && grep -q "^neuronctl: /dev/vneuron0: Permission denied$" "$tmp/err"
+	ok $? "a node that can't be opened is an error"
+else
+	skip "only as root with a node: a node that can't be opened is an error"
+fi
+# What is below does not depend on the home.
+[ -z "$quick" ] || finish
+
+objects='status topo chip switch queue window coll version'
+bad 2 "'topology'.*$objects" "unknown object" topology
+bad 2 "''.*$objects" "empty object" ""
+bad 2 "'topo list'.* show" "unknown command" topo list
+bad 2 "'chip remove'.* list show" "unknown command of another object" chip remove 3
+bad 2 "'coll' wants" "no command, and no default" coll
+bad 2 "CHIP" "missing argument" chip show
+bad 2 "OPERATION" "missing operation" coll bench
+bad 2 "'2'" "an argument too many" chip show 1 2
+bad 2 "'x'" "an argument to a command that has none" version x
+bad 2 "'-x'" "unknown option" -x
+bad 2 "'-x'" "unknown option of a command" topo show -x
+bad 2 "'--jsn'" "unknown long option" --jsn
+bad 2 "'--json=3'" "a value for an option without" --json=3 status
+bad 2 "'--all=1'" "the same of a command's" switch show --all=1
+bad 2 "'-d'" "missing value" -d
+bad 2 "'--ranks'" "missing value of a command's option" coll bench all_reduce --ranks
+bad 2 "'--ranks'" "another command's option" topo show --ranks 3
+bad 2 "'foo'" "help about nothing" help foo
+sed -n 2p <(run coll bench; cat "$tmp/err") | grep -q 'coll bench OPERATION \[--ranks P\]'
+ok $? "the usage is that of the command"
+
+for n in x -1 1x '' c 1K 99999999999999999999; do
+	bad 2 "'$n'" "chip '$n'" chip show -- "$n"
+done
+bad 1 "chip c144" "the first that is none" -d embedded chip show c144
+
+bad 1 "'nonsense'" "unknown device" -d nonsense topo show
+bad 1 "embeddedx" "nearly a device" -d embeddedx
+bad 1 "sled" "unknown device option" -d embedded:sled=3
+bad 1 "sleds=37" "too many sleds" -d embedded:sleds=37
+bad 1 "chips" "too many chips" -d embedded:sleds=36,chips=16
+bad 1 "pid:1: .*yet" "another process" -d pid:1 status
+VNEURON_DEVICE=pid:1 bad 1 "pid:1: .*yet" "another process, by the environment"
+for object in status topo chip switch queue window version; do
+	bad 1 "/dev/no/node" "$object says so too" -j -d /dev/no/node $object
+done
+
+while IFS='|' read -r pattern args; do
+	# shellcheck disable=SC2086
+	bad 2 "$pattern" "coll bench $args" coll bench $args
+done <<'END'
+'all_to_none'.*all_reduce|all_to_none
+--ranks 0: want 1 to 144|all_reduce --ranks 0
+--ranks 145: want|all_reduce --ranks 145
+--ranks 2K: want|all_reduce --ranks 2K
+--iters x: want|all_reduce --iters x
+--iters 0: want|all_reduce --iters 0
+--factor 1: want|all_reduce --factor 1
+--bytes-min 3: want 4 to|all_reduce --bytes-min 3
+--bytes-max 2G: want|all_reduce --bytes-max 2G
+--bytes-max 1T: want|all_reduce --bytes-max 1T
+--bytes-min is more|all_reduce --bytes-min 8K --bytes-max 4K
+--type int8: want one of float32|all_reduce --type int8
+--redop avg: want one of sum|all_reduce --redop avg
+END
+bad 1 "--ranks 5: there are 4 chips" "more ranks than chips" \
+	-d embedded:sleds=1,chips=4 coll bench all_reduce --ranks 5
+bad 1 "chip 0: .*65536" "more bytes than HBM" \
+	-d embedded:sleds=1,chips=2,hbm=64K coll bench all_reduce --bytes-min 256K --bytes-max 256K
+
+
+if [ -w /dev/full ]; then
+	full status
+	full -j chip list
+	full help
+	full version
+	full -j coll bench all_reduce --ranks 2 --iters 1
+fi
+finish

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# What `make install` puts somewhere is enough for a stranger: the program in
+# README.md compiles through pkg-config against the shared and the static
+# library and runs, only the API's symbols are exported, and README's commands work.
+set -u
+top=$(cd "$(dirname "$0")/../.." && pwd)
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+n=0 bad=0
+ok() { # STATUS WHAT
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; bad=1; fi
+}
+build=$(basename "${VN_BUILD:-$top/build}")
+
+if [ ! -w "$top" ]; then
+	echo "1..0 # SKIP only where the tree is writable"
+	exit 77
+fi
+make -C "$top" --no-print-directory -s B="$build" DESTDIR="$tmp" prefix=/opt/vneuron install >"$tmp/log" 2>&1
+ok $? "make install"
+export PKG_CONFIG_SYSROOT_DIR=$tmp PKG_CONFIG_PATH=$tmp/opt/vneuron/lib/pkgconfig
+sed -n '/^```c$/,/^```$/p' "$top/README.md" | sed '1d;$d' > "$tmp/program.c"
+# shellcheck disable=SC2046
+cc -Wall -Werror -o "$tmp/shared" "$tmp/program.c" $(pkg-config --cflags --libs vneuron)
+ok $? "the README's program compiles against the shared library"
+# shellcheck disable=SC2046
+cc -o "$tmp/static" "$tmp/program.c" $(pkg-config --cflags vneuron) "$tmp/opt/vneuron/lib/libvneuron.a" \
+	-lnl-genl-3 -lnl-3 -lnuma -pthread
+ok $? "and against the static one"
+for kind in shared static; do
+	said=$(VNEURON_DEVICE=embedded LD_LIBRARY_PATH=$tmp/opt/vneuron/lib "$tmp/$kind")
+	# 0 + 1 + ... + 143
+	[ "$said" = "144 chips, sum 10296" ]
+	ok $? "and prints the sum ($kind): $said"
+done
+said=$(VNEURON_DEVICE=nonsense "$tmp/static" 2>&1)
+[ $? = 1 ] && [[ $said == *nonsense* ]]
+ok $? "and names a device that makes no sense: $said"
+nm -D --defined-only "$tmp/opt/vneuron/lib/libvneuron.so.0" | awk '$2 != "A" {sub(/@.*/, "", $3); print $3}' |
+	sort > "$tmp/exported"
+sed -n 's/^\t\t\(vn_[a-z_]*\);/\1/p' "$top/lib/libvneuron.map" | sort > "$tmp/promised"
+diff "$tmp/promised" "$tmp/exported" | sed 's/^/# /'
+cmp -s "$tmp/promised" "$tmp/exported"
+ok $? "the shared library exports what the map promises and nothing else"
+grep -oE '^    neuronctl[^#]*' "$top/README.md" > "$tmp/commands"
+ok $(($(wc -l < "$tmp/commands") < 3)) "README has commands"
+while read -r command; do
+	(cd "$tmp" && PATH=$tmp/opt/vneuron/bin:$PATH VNEURON_DEVICE=embedded bash -c "$command" </dev/null >"$tmp/out" 2>&1)
+	ok $? "README: $command"
+done < "$tmp/commands"
+echo "1..$n"
+exit $bad

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Shows that every call is in the table with the length of its struct, and
+ * that from a valid argument each reserved field, unknown flag and value out
+ * of its range is refused, whoever owns the objects: what both homes share.
+ */
+#include "world.h"
+#include "../../kmod/engine/abi.h"
+
+#define CHIPS 8u
+
+union any {
+	u8 byte[128];
+	struct vn_query query;
+	struct vn_chip_attach attach;
+	struct vn_chip_query chip_query;
+	struct vn_mem_alloc mem_alloc;
+	struct vn_mem_free mem_free;
+	struct vn_window_create window;
+	struct vn_window_invalidate invalidate;
+	struct vn_window_import import;
+	struct vn_window_release release;
+	struct vn_domain_export domain_export;
+	struct vn_domain_join join;
+	struct vn_queue_create queue;
+	struct vn_queue_id id;
+	struct vn_wait wait;
+	struct vn_plan_create plan;
+	struct vn_plan_destroy plan_destroy;
+};
+
+static const struct {
+	u32 cmd;
+	u32 bytes;
+	bool chip_node;
+	union any valid;
+} rows[] = {
+	{ VN_IOCTL_QUERY, 64, true, { .query = { .size = 64 } } },
+	{ VN_IOCTL_CHIP_ATTACH, 16, false, { .attach = { .fd = 3 } } },
+	{ VN_IOCTL_CHIP_QUERY, 56, true, { .chip_query = { .chip = 7 } } },
+	{ VN_IOCTL_MEM_ALLOC, 40, false, { .mem_alloc = { .chip = 7, .bytes = 1 } } },
+	{ VN_IOCTL_MEM_FREE, 16, false, { .mem_free = { .chip = 7, .addr = 1 } } },
+	{ VN_IOCTL_WINDOW_CREATE, 32, false, { .window = { .chip = 7, .bytes = 1, .access = 15 } } },
+	{ VN_IOCTL_WINDOW_INVALIDATE, 16, false, { .invalidate = { .chip = 7, .key = 1 } } },
+	{ VN_IOCTL_WINDOW_IMPORT, 32, false, { .import = { .chip = 7, .key = 1, .access = 2 } } },
+	{ VN_IOCTL_WINDOW_RELEASE, 16, false, { .release = { .mmap_offset = 1 } } },
+	{ VN_IOCTL_DOMAIN_EXPORT, 16, false, { .domain_export = { .fd = -1 } } },
+	{ VN_IOCTL_DOMAIN_JOIN, 16, false, { .join = { .fd = 3 } } },
+	{ VN_IOCTL_QUEUE_CREATE, 40, false, { .queue = { .chip = 7, .depth = 8 } } },
+	{ VN_IOCTL_QUEUE_DESTROY, 8, false, { .id = { .queue = 1 } } },
+	{ VN_IOCTL_QUEUE_RESET, 8, false, { .id = { .queue = 1 } } },
+	{ VN_IOCTL_DOORBELL, 8, false, { .id = { .queue = 1 } } },
+	{ VN_IOCTL_WAIT,
+	  32,
+	  false,
+	  { .wait = { .queue = 1, .target = ~0u, .deadline_ns = ~0ull } } },
+	{ VN_IOCTL_PLAN_CREATE, 56, false, { .plan = { .nprograms = 1, .ndescs = 1 } } },
+	{ VN_IOCTL_PLAN_DESTROY, 8, false, { .plan_destroy = { .plan = 1 } } },
+};
+
+static void test_table(void)
+{
+	u32 wrong = 0;
+
+	tap_ok(ARRAY_SIZE(rows) == VN_IOCTL_COUNT, "%u calls", VN_IOCTL_COUNT);
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct vn_call *c = vn_abi_call(rows[i].cmd);
+
+		tap_ok(c && c->bytes == rows[i].bytes && c->chip_node == rows[i].chip_node &&
+			       rows[i].cmd == (u32)_IO('V', i),
+		       "%s: number %u, %u bytes", c ? c->name : "?", i, c ? c->bytes : 0);
+		/* The number alone counts: no direction, no size, no other letter. */
+		for (u32 bit = 8; bit < 32; bit++)
+			wrong += vn_abi_call(rows[i].cmd ^ 1u << bit) != NULL;
+	}
+	for (u32 nr = VN_IOCTL_COUNT; nr < 256; nr++)
+		wrong += vn_abi_call(_IO('V', nr)) != NULL;
+	tap_ok(!wrong && !vn_abi_call(0) && !vn_abi_call(~0u), "no other number is a call (%u are)",
+	       wrong);
+}
+
+static int check(u32 i, const union any *a)
+{
+	/* Exactly as long as the struct: a read behind it is seen. */
+	void *copy = malloc(rows[i].bytes);
+	int err;
+
+	memcpy(copy, a, rows[i].bytes);
+	err = vn_abi_check(rows[i].cmd, copy, CHIPS);
+	free(copy);
+	return err;
+}
+
+static void test_valid(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
+		tap_ok(!check(i, &rows[i].valid), "%s: valid", vn_abi_call(rows[i].cmd)->name);
+}
+
+/* A field set to a value, in an otherwise valid argument. */
+static const struct {
+	const char *what;
+	u32 cmd, off, bytes;
+	u64 value;
+	int err;
+} fields[] = {
+#define ROW(call, type, field, value, err)                                                         \
+	{                                                                                          \
+#type "." #field " = " #value, VN_IOCTL_##call, offsetof(struct type, field),      \
+			sizeof(((struct type *)0)->field), value, err                              \
+	}
+	ROW(QUERY, vn_query, flags, 1, -EINVAL),
+	ROW(QUERY, vn_query, flags, 1u << 31, -EINVAL),
+	ROW(QUERY, vn_query, sleds, ~0u, 0),
+	ROW(CHIP_ATTACH, vn_chip_attach, flags, 1, -EINVAL),
+	ROW(CHIP_ATTACH, vn_chip_attach, chip, ~0u, 0),
+	ROW(CHIP_QUERY, vn_chip_query, chip, 8, -ENODEV),
+	ROW(CHIP_QUERY, vn_chip_query, chip, ~0u, -ENODEV),
+	ROW(CHIP_QUERY, vn_chip_query, sled, ~0u, 0),
+	ROW(MEM_ALLOC, vn_mem_alloc, chip, 8, -ENODEV),
+	ROW(MEM_ALLOC, vn_mem_alloc, bytes, 0, -EINVAL),
+	ROW(MEM_ALLOC, vn_mem_alloc, bytes, 1ull << 40, 0),
+	ROW(MEM_ALLOC, vn_mem_alloc, bytes, (1ull << 40) + 1, -EINVAL),
+	ROW(MEM_ALLOC, vn_mem_alloc, bytes, ~0ull, -EINVAL),
+	ROW(MEM_ALLOC, vn_mem_alloc, flags, 1, -EINVAL),
+	ROW(MEM_ALLOC, vn_mem_alloc, reserved, 1, -EINVAL),
+	ROW(MEM_ALLOC, vn_mem_alloc, addr, ~0ull, 0),
+	ROW(MEM_FREE, vn_mem_free, chip, 8, -ENODEV),
+	ROW(WINDOW_CREATE, vn_window_create, chip, 8, -ENODEV),
+	ROW(WINDOW_CREATE, vn_window_create, bytes, 0, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, access, 0, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, access, VN_ACCESS_LOCAL_WRITE, 0),
+	ROW(WINDOW_CREATE, vn_window_create, access, VN_ACCESS_REMOTE_READ, 0),
+	ROW(WINDOW_CREATE, vn_window_create, access, VN_ACCESS_REMOTE_WRITE, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, access, VN_ACCESS_REMOTE_ATOMIC, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, access, VN_ACCESS_REMOTE_WRITE | VN_ACCESS_LOCAL_WRITE,
+	    0),
+	ROW(WINDOW_CREATE, vn_window_create, access, 16 | 15, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, access, 1u << 31 | 15, -EINVAL),
+	ROW(WINDOW_INVALIDATE, vn_window_invalidate, chip, 8, -ENODEV),
+	ROW(WINDOW_INVALIDATE, vn_window_invalidate, reserved, 1, -EINVAL),
+	ROW(WINDOW_IMPORT, vn_window_import, chip, 8, -ENODEV),
+	ROW(WINDOW_IMPORT, vn_window_import, access, 0, -EINVAL),
+	ROW(WINDOW_IMPORT, vn_window_import, access, VN_ACCESS_REMOTE_WRITE, -EINVAL),
+	ROW(WINDOW_IMPORT, vn_window_import, access, VN_ACCESS_REMOTE_READ | VN_ACCESS_REMOTE_WRITE,
+	    0),
+	ROW(WINDOW_IMPORT, vn_window_import, access, VN_ACCESS_REMOTE_READ | VN_ACCESS_LOCAL_WRITE,
+	    -EINVAL),
+	ROW(WINDOW_IMPORT, vn_window_import, access,
+	    VN_ACCESS_REMOTE_READ | VN_ACCESS_REMOTE_ATOMIC, -EINVAL),
+	ROW(WINDOW_IMPORT, vn_window_import, access, ~0u, -EINVAL),
+	ROW(WINDOW_RELEASE, vn_window_release, reserved, 1, -EINVAL),
+	ROW(DOMAIN_EXPORT, vn_domain_export, flags, 1, -EINVAL),
+	ROW(DOMAIN_EXPORT, vn_domain_export, reserved, 1, -EINVAL),
+	ROW(DOMAIN_JOIN, vn_domain_join, flags, 1, -EINVAL),
+	ROW(DOMAIN_JOIN, vn_domain_join, reserved, 1u << 31, -EINVAL),
+	ROW(QUEUE_CREATE, vn_queue_create, chip, 8, -ENODEV),
+	ROW(QUEUE_CREATE, vn_queue_create, depth, 0, -EINVAL),
+	ROW(QUEUE_CREATE, vn_queue_create, depth, 4, -EINVAL),
+	ROW(QUEUE_CREATE, vn_queue_create, depth, 7, -EINVAL),
+	ROW(QUEUE_CREATE, vn_queue_create, depth, 12, -EINVAL),
+	ROW(QUEUE_CREATE, vn_queue_create, depth, 65536, 0),
+	ROW(QUEUE_CREATE, vn_queue_create, depth, 65535, -EINVAL),
+	ROW(QUEUE_CREATE, vn_queue_create, depth, 131072, -EINVAL),
+	ROW(QUEUE_CREATE, vn_queue_create, depth, 1u << 31, -EINVAL),
+	ROW(QUEUE_CREATE, vn_queue_create, flags, VN_QUEUE_EVENTFD, 0),
+	ROW(QUEUE_CREATE, vn_queue_create, flags, 2, -EINVAL),
+	ROW(QUEUE_CREATE, vn_queue_create, flags, 1u << 31, -EINVAL),
+	ROW(QUEUE_CREATE, vn_queue_create, eventfd, 5, -EINVAL),
+	ROW(WAIT, vn_wait, flags, 1, -EINVAL),
+	ROW(WAIT, vn_wait, deadline_ns, 0, 0),
+	ROW(PLAN_CREATE, vn_plan_create, flags, 1, -EINVAL),
+	ROW(PLAN_CREATE, vn_plan_create, nprograms, 0, -EINVAL),
+	ROW(PLAN_CREATE, vn_plan_create, nprograms, VN_PLAN_PROGRAMS_MAX, 0),
+	ROW(PLAN_CREATE, vn_plan_create, nprograms, VN_PLAN_PROGRAMS_MAX + 1, -EINVAL),
+	ROW(PLAN_CREATE, vn_plan_create, ndescs, 0, -EINVAL),
+	ROW(PLAN_CREATE, vn_plan_create, ndescs, VN_PLAN_DESCS_MAX, 0),
+	ROW(PLAN_CREATE, vn_plan_create, ndescs, VN_PLAN_DESCS_MAX + 1, -EINVAL),
+	ROW(PLAN_CREATE, vn_plan_create, noperands, VN_PLAN_OPERANDS_MAX, 0),
+	ROW(PLAN_CREATE, vn_plan_create, noperands, VN_PLAN_OPERANDS_MAX + 1, -EINVAL),
+	ROW(PLAN_CREATE, vn_plan_create, nparams, VN_OPERANDS_MAX, 0),
+	ROW(PLAN_CREATE, vn_plan_create, nparams, VN_OPERANDS_MAX + 1, -EINVAL),
+	ROW(PLAN_CREATE, vn_plan_create, nparams, ~0u, -EINVAL),
+};
+
+static void test_fields(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(fields); i++) {
+		u32 nr = fields[i].cmd & 0xff;
+		union any a = rows[nr].valid;
+		int err;
+
+		memcpy(a.byte + fields[i].off, &fields[i].value, fields[i].bytes);
+		err = check(nr, &a);
+		tap_ok(err == fields[i].err, "%s: %d", fields[i].what, err);
+	}
+}
+
+/* Every bit of a flags word that is not allowed. */
+static void test_bits(void)
+{
+	static const struct {
+		u32 cmd, off, allowed;
+	} words[] = {
+		{ VN_IOCTL_QUERY, offsetof(struct vn_query, flags), 0 },
+		{ VN_IOCTL_CHIP_ATTACH, offsetof(struct vn_chip_attach, flags), 0 },
+		{ VN_IOCTL_MEM_ALLOC, offsetof(struct vn_mem_alloc, flags), 0 },
+		{ VN_IOCTL_MEM_ALLOC, offsetof(struct vn_mem_alloc, reserved), 0 },
+		{ VN_IOCTL_WINDOW_CREATE, offsetof(struct vn_window_create, access), 15 },
+		{ VN_IOCTL_WINDOW_INVALIDATE, offsetof(struct vn_window_invalidate, reserved), 0 },
+		{ VN_IOCTL_WINDOW_RELEASE, offsetof(struct vn_window_release, reserved), 0 },
+		{ VN_IOCTL_DOMAIN_EXPORT, offsetof(struct vn_domain_export, flags), 0 },
+		{ VN_IOCTL_DOMAIN_EXPORT, offsetof(struct vn_domain_export, reserved), 0 },
+		{ VN_IOCTL_DOMAIN_JOIN, offsetof(struct vn_domain_join, flags), 0 },
+		{ VN_IOCTL_DOMAIN_JOIN, offsetof(struct vn_domain_join, reserved), 0 },
+		{ VN_IOCTL_QUEUE_CREATE, offsetof(struct vn_queue_create, flags), 1 },
+		{ VN_IOCTL_WAIT, offsetof(struct vn_wait, flags), 0 },
+		{ VN_IOCTL_PLAN_CREATE, offsetof(struct vn_plan_create, flags), 0 },
+	};
+	u32 wrong = 0;
+
+	for (u32 i = 0; i < ARRAY_SIZE(words); i++)
+		for (u32 bit = 0; bit < 32; bit++) {
+			u32 nr = words[i].cmd & 0xff, w;
+			union any a = rows[nr].valid;
+
+			memcpy(&w, a.byte + words[i].off, 4);
+			w |= 1u << bit;
+			memcpy(a.byte + words[i].off, &w, 4);
+			wrong += check(nr, &a) != (words[i].allowed >> bit & 1 ? 0 : -EINVAL);
+		}
+	tap_ok(!wrong, "every unknown bit of every flags and reserved word (%u wrong)", wrong);
+}
+
+int main(void)
+{
+	test_table();
+	test_valid();
+	test_fields();
+	test_bits();
+	return tap_done();
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Size of every struct of the ABI and offset of every field, as they are for
+ * good: checked when this is compiled, as C or C++, for 64 or 32 bits. Fields
+ * follow each other without a gap, so there is no implicit padding.
+ */
+#ifndef VN_TEST_LAYOUT_H
+#define VN_TEST_LAYOUT_H
+
+#include <stddef.h>
+#include <linux/vneuron.h>
+
+#ifdef __cplusplus
+#define LAYOUT_ASSERT(x, s) static_assert(x, s)
+#else
+#define LAYOUT_ASSERT(x, s) _Static_assert(x, s)
+#endif
+
+#define SIZE(type, bytes)                                                                          \
+	LAYOUT_ASSERT(sizeof(struct type) == (bytes), "size of " #type);                           \
+	LAYOUT_ASSERT((bytes) % 8 == 0, #type " is no multiple of 8")
+#define FIELD(type, field, off, bytes)                                                             \
+	LAYOUT_ASSERT(offsetof(struct type, field) == (off), "place of " #type "." #field);        \
+	LAYOUT_ASSERT(sizeof(((struct type *)0)->field) == (bytes), "size of " #type "." #field)
+
+SIZE(vn_query, 64);
+FIELD(vn_query, size, 0, 4);
+FIELD(vn_query, flags, 4, 4);
+FIELD(vn_query, abi, 8, 4);
+FIELD(vn_query, sleds, 12, 4);
+FIELD(vn_query, chips_per_sled, 16, 4);
+FIELD(vn_query, chips, 20, 4);
+FIELD(vn_query, racks, 24, 4);
+FIELD(vn_query, epoch, 28, 4);
+FIELD(vn_query, features, 32, 8);
+FIELD(vn_query, hbm_bytes, 40, 8);
+FIELD(vn_query, tick_hz, 48, 8);
+FIELD(vn_query, page_size, 56, 4);
+FIELD(vn_query, ultraserver, 60, 4);
+
+SIZE(vn_chip_attach, 16);
+FIELD(vn_chip_attach, size, 0, 4);
+FIELD(vn_chip_attach, flags, 4, 4);
+FIELD(vn_chip_attach, fd, 8, 4);
+FIELD(vn_chip_attach, chip, 12, 4);
+
+SIZE(vn_chip_query, 56);
+FIELD(vn_chip_query, size, 0, 4);
+FIELD(vn_chip_query, chip, 4, 4);
+FIELD(vn_chip_query, sled, 8, 4);
+FIELD(vn_chip_query, slot, 12, 4);
+FIELD(vn_chip_query, rack, 16, 4);
+FIELD(vn_chip_query, numa_node, 20, 4);
+FIELD(vn_chip_query, epoch, 24, 4);
+FIELD(vn_chip_query, attached, 28, 4);
+FIELD(vn_chip_query, hbm_bytes, 32, 8);
+FIELD(vn_chip_query, hbm_used, 40, 8);
+FIELD(vn_chip_query, queues, 48, 4);
+FIELD(vn_chip_query, windows, 52, 4);
+
+SIZE(vn_mem_alloc, 40);
+FIELD(vn_mem_alloc, size, 0, 4);
+FIELD(vn_mem_alloc, chip, 4, 4);
+FIELD(vn_mem_alloc, bytes, 8, 8);
+FIELD(vn_mem_alloc, flags, 16, 4);
+FIELD(vn_mem_alloc, reserved, 20, 4);
+FIELD(vn_mem_alloc, addr, 24, 8);
+FIELD(vn_mem_alloc, mmap_offset, 32, 8);
+
+SIZE(vn_mem_free, 16);
+FIELD(vn_mem_free, size, 0, 4);
+FIELD(vn_mem_free, chip, 4, 4);
+FIELD(vn_mem_free, addr, 8, 8);
+
+SIZE(vn_window_create, 32);
+FIELD(vn_window_create, size, 0, 4);
+FIELD(vn_window_create, chip, 4, 4);
+FIELD(vn_window_create, addr, 8, 8);
+FIELD(vn_window_create, bytes, 16, 8);
+FIELD(vn_window_create, access, 24, 4);
+FIELD(vn_window_create, key, 28, 4);
+
+SIZE(vn_window_invalidate, 16);
+FIELD(vn_window_invalidate, size, 0, 4);
+FIELD(vn_window_invalidate, chip, 4, 4);
+FIELD(vn_window_invalidate, key, 8, 4);
+FIELD(vn_window_invalidate, reserved, 12, 4);
+
+SIZE(vn_window_import, 32);
+FIELD(vn_window_import, size, 0, 4);
+FIELD(vn_window_import, chip, 4, 4);
+FIELD(vn_window_import, key, 8, 4);
+FIELD(vn_window_import, access, 12, 4);
+FIELD(vn_window_import, mmap_offset, 16, 8);
+FIELD(vn_window_import, bytes, 24, 8);
+
+SIZE(vn_window_release, 16);
+FIELD(vn_window_release, size, 0, 4);
+FIELD(vn_window_release, reserved, 4, 4);
+FIELD(vn_window_release, mmap_offset, 8, 8);
+
+SIZE(vn_domain_export, 16);
+FIELD(vn_domain_export, size, 0, 4);
+FIELD(vn_domain_export, flags, 4, 4);
+FIELD(vn_domain_export, fd, 8, 4);
+FIELD(vn_domain_export, reserved, 12, 4);
+
+SIZE(vn_domain_join, 16);
+FIELD(vn_domain_join, size, 0, 4);
+FIELD(vn_domain_join, flags, 4, 4);
+FIELD(vn_domain_join, fd, 8, 4);
+FIELD(vn_domain_join, reserved, 12, 4);
+
+SIZE(vn_queue_create, 40);
+FIELD(vn_queue_create, size, 0, 4);
+FIELD(vn_queue_create, chip, 4, 4);
+FIELD(vn_queue_create, depth, 8, 4);
+FIELD(vn_queue_create, flags, 12, 4);
+FIELD(vn_queue_create, eventfd, 16, 4);
+FIELD(vn_queue_create, queue, 20, 4);
+FIELD(vn_queue_create, mmap_offset, 24, 8);
+FIELD(vn_queue_create, mmap_bytes, 32, 8);
+
+SIZE(vn_queue_id, 8);
+FIELD(vn_queue_id, size, 0, 4);
+FIELD(vn_queue_id, queue, 4, 4);
+
+SIZE(vn_wait, 32);
+FIELD(vn_wait, size, 0, 4);
+FIELD(vn_wait, queue, 4, 4);
+FIELD(vn_wait, target, 8, 4);
+FIELD(vn_wait, flags, 12, 4);
+FIELD(vn_wait, deadline_ns, 16, 8);
+FIELD(vn_wait, cq_tail, 24, 4);
+FIELD(vn_wait, state, 28, 4);
+
+SIZE(vn_program, 16);
+FIELD(vn_program, chip, 0, 2);
+FIELD(vn_program, reserved0, 2, 2);
+FIELD(vn_program, first, 4, 4);
+FIELD(vn_program, count, 8, 4);
+FIELD(vn_program, reserved1, 12, 4);
+
+SIZE(vn_plan_create, 56);
+FIELD(vn_plan_create, size, 0, 4);
+FIELD(vn_plan_create, flags, 4, 4);
+FIELD(vn_plan_create, programs, 8, 8);
+FIELD(vn_plan_create, descs, 16, 8);
+FIELD(vn_plan_create, operands, 24, 8);
+FIELD(vn_plan_create, nprograms, 32, 4);
+FIELD(vn_plan_create, ndescs, 36, 4);
+FIELD(vn_plan_create, noperands, 40, 4);
+FIELD(vn_plan_create, nparams, 44, 4);
+FIELD(vn_plan_create, plan, 48, 4);
+FIELD(vn_plan_create, error_desc, 52, 4);
+
+SIZE(vn_plan_destroy, 8);
+FIELD(vn_plan_destroy, size, 0, 4);
+FIELD(vn_plan_destroy, plan, 4, 4);
+
+SIZE(vn_ring, 320);
+FIELD(vn_ring, sq_tail, 0, 4);
+FIELD(vn_ring, reserved0, 4, 4);
+FIELD(vn_ring, sq_stamp, 8, 8);
+FIELD(vn_ring, reserved1, 16, 48);
+FIELD(vn_ring, sq_head, 64, 4);
+FIELD(vn_ring, flags, 68, 4);
+FIELD(vn_ring, reserved2, 72, 56);
+FIELD(vn_ring, cq_tail, 128, 4);
+FIELD(vn_ring, reserved3, 132, 60);
+FIELD(vn_ring, cq_head, 192, 4);
+FIELD(vn_ring, reserved4, 196, 60);
+FIELD(vn_ring, state, 256, 4);
+FIELD(vn_ring, error_status, 260, 4);
+FIELD(vn_ring, error_detail, 264, 4);
+FIELD(vn_ring, reserved5, 268, 4);
+FIELD(vn_ring, error_seq, 272, 8);
+FIELD(vn_ring, stalls, 280, 8);
+FIELD(vn_ring, reserved6, 288, 32);
+
+SIZE(vn_operand, 16);
+FIELD(vn_operand, ultraserver, 0, 2);
+FIELD(vn_operand, chip, 2, 2);
+FIELD(vn_operand, key, 4, 4);
+FIELD(vn_operand, offset, 8, 8);
+
+SIZE(vn_cqe, 64);
+FIELD(vn_cqe, user_data, 0, 8);
+FIELD(vn_cqe, status, 8, 4);
+FIELD(vn_cqe, detail, 12, 4);
+FIELD(vn_cqe, bytes, 16, 8);
+FIELD(vn_cqe, submitted, 24, 8);
+FIELD(vn_cqe, started, 32, 8);
+FIELD(vn_cqe, done, 40, 8);
+FIELD(vn_cqe, seq, 48, 8);
+FIELD(vn_cqe, reserved, 56, 8);
+
+SIZE(vn_desc, 64);
+FIELD(vn_desc, opcode, 0, 1);
+FIELD(vn_desc, flags, 1, 1);
+FIELD(vn_desc, type, 2, 1);
+FIELD(vn_desc, redop, 3, 1);
+FIELD(vn_desc, arg, 4, 4);
+FIELD(vn_desc, user_data, 8, 8);
+FIELD(vn_desc, copy.src, 16, 16);
+FIELD(vn_desc, copy.dst, 32, 16);
+FIELD(vn_desc, copy.bytes, 48, 8);
+FIELD(vn_desc, copy.reserved, 56, 8);
+FIELD(vn_desc, fill.dst, 16, 16);
+FIELD(vn_desc, fill.bytes, 32, 8);
+FIELD(vn_desc, fill.pattern, 40, 8);
+FIELD(vn_desc, fill.width, 48, 4);
+FIELD(vn_desc, fill.reserved0, 52, 4);
+FIELD(vn_desc, fill.reserved1, 56, 8);
+FIELD(vn_desc, reduce.table, 16, 8);
+FIELD(vn_desc, reduce.count, 24, 8);
+FIELD(vn_desc, reduce.nsrc, 32, 2);
+FIELD(vn_desc, reduce.ndst, 34, 2);
+FIELD(vn_desc, reduce.reserved0, 36, 4);
+FIELD(vn_desc, reduce.reserved1, 40, 24);
+FIELD(vn_desc, gemm.a, 16, 8);
+FIELD(vn_desc, gemm.b, 24, 8);
+FIELD(vn_desc, gemm.c, 32, 8);
+FIELD(vn_desc, gemm.m, 40, 4);
+FIELD(vn_desc, gemm.n, 44, 4);
+FIELD(vn_desc, gemm.k, 48, 4);
+FIELD(vn_desc, gemm.lda, 52, 4);
+FIELD(vn_desc, gemm.ldb, 56, 4);
+FIELD(vn_desc, gemm.ldc, 60, 4);
+FIELD(vn_desc, ewise.x, 16, 8);
+FIELD(vn_desc, ewise.y, 24, 8);
+FIELD(vn_desc, ewise.z, 32, 8);
+FIELD(vn_desc, ewise.w, 40, 8);
+FIELD(vn_desc, ewise.rows, 48, 4);
+FIELD(vn_desc, ewise.cols, 52, 4);
+FIELD(vn_desc, ewise.alpha, 56, 4);
+FIELD(vn_desc, ewise.reserved, 60, 4);
+FIELD(vn_desc, sem.at, 16, 16);
+FIELD(vn_desc, sem.value, 32, 8);
+FIELD(vn_desc, sem.reserved, 40, 24);
+FIELD(vn_desc, launch.params, 16, 8);
+FIELD(vn_desc, launch.plan, 24, 4);
+FIELD(vn_desc, launch.nparams, 28, 4);
+FIELD(vn_desc, launch.base, 32, 8);
+FIELD(vn_desc, launch.reserved, 40, 24);
+FIELD(vn_desc, raw, 16, 48);
+
+/* Numbers that programs have compiled in. */
+LAYOUT_ASSERT(VN_IOCTL_QUERY == 0x5600, "VN_IOCTL_QUERY");
+LAYOUT_ASSERT(VN_IOCTL_CHIP_ATTACH == 0x5601, "VN_IOCTL_CHIP_ATTACH");
+LAYOUT_ASSERT(VN_IOCTL_CHIP_QUERY == 0x5602, "VN_IOCTL_CHIP_QUERY");
+LAYOUT_ASSERT(VN_IOCTL_MEM_ALLOC == 0x5603, "VN_IOCTL_MEM_ALLOC");
+LAYOUT_ASSERT(VN_IOCTL_MEM_FREE == 0x5604, "VN_IOCTL_MEM_FREE");
+LAYOUT_ASSERT(VN_IOCTL_WINDOW_CREATE == 0x5605, "VN_IOCTL_WINDOW_CREATE");
+LAYOUT_ASSERT(VN_IOCTL_WINDOW_INVALIDATE == 0x5606, "VN_IOCTL_WINDOW_INVALIDATE");
+LAYOUT_ASSERT(VN_IOCTL_WINDOW_IMPORT == 0x5607, "VN_IOCTL_WINDOW_IMPORT");
+LAYOUT_ASSERT(VN_IOCTL_WINDOW_RELEASE == 0x5608, "VN_IOCTL_WINDOW_RELEASE");
+LAYOUT_ASSERT(VN_IOCTL_DOMAIN_EXPORT == 0x5609, "VN_IOCTL_DOMAIN_EXPORT");
+LAYOUT_ASSERT(VN_IOCTL_DOMAIN_JOIN == 0x560a, "VN_IOCTL_DOMAIN_JOIN");
+LAYOUT_ASSERT(VN_IOCTL_QUEUE_CREATE == 0x560b, "VN_IOCTL_QUEUE_CREATE");
+LAYOUT_ASSERT(VN_IOCTL_QUEUE_DESTROY == 0x560c, "VN_IOCTL_QUEUE_DESTROY");
+LAYOUT_ASSERT(VN_IOCTL_QUEUE_RESET == 0x560d, "VN_IOCTL_QUEUE_RESET");
+LAYOUT_ASSERT(VN_IOCTL_DOORBELL == 0x560e, "VN_IOCTL_DOORBELL");
+LAYOUT_ASSERT(VN_IOCTL_WAIT == 0x560f, "VN_IOCTL_WAIT");
+LAYOUT_ASSERT(VN_IOCTL_PLAN_CREATE == 0x5610, "VN_IOCTL_PLAN_CREATE");
+LAYOUT_ASSERT(VN_IOCTL_PLAN_DESTROY == 0x5611, "VN_IOCTL_PLAN_DESTROY");
+LAYOUT_ASSERT(VN_FEATURE_EVENTFD == 1, "VN_FEATURE_EVENTFD");
+LAYOUT_ASSERT(VN_FEATURE_IMPORT == 2, "VN_FEATURE_IMPORT");
+LAYOUT_ASSERT(VN_FEATURE_PLAN == 4, "VN_FEATURE_PLAN");
+LAYOUT_ASSERT(VN_FEATURE_AVX2 == 8, "VN_FEATURE_AVX2");
+LAYOUT_ASSERT(VN_ACCESS_LOCAL_WRITE == 1, "VN_ACCESS_LOCAL_WRITE");
+LAYOUT_ASSERT(VN_ACCESS_REMOTE_READ == 2, "VN_ACCESS_REMOTE_READ");
+LAYOUT_ASSERT(VN_ACCESS_REMOTE_WRITE == 4, "VN_ACCESS_REMOTE_WRITE");
+LAYOUT_ASSERT(VN_ACCESS_REMOTE_ATOMIC == 8, "VN_ACCESS_REMOTE_ATOMIC");
+LAYOUT_ASSERT(VN_QUEUE_EVENTFD == 1, "VN_QUEUE_EVENTFD");
+LAYOUT_ASSERT(VN_RING_NEED_WAKEUP == 1, "VN_RING_NEED_WAKEUP");
+LAYOUT_ASSERT(VN_QUEUE_READY == 0, "VN_QUEUE_READY");
+LAYOUT_ASSERT(VN_QUEUE_ERROR == 1, "VN_QUEUE_ERROR");
+LAYOUT_ASSERT(VN_OP_NOP == 0, "VN_OP_NOP");
+LAYOUT_ASSERT(VN_OP_COPY == 1, "VN_OP_COPY");
+LAYOUT_ASSERT(VN_OP_FILL == 2, "VN_OP_FILL");
+LAYOUT_ASSERT(VN_OP_REDUCE == 3, "VN_OP_REDUCE");
+LAYOUT_ASSERT(VN_OP_GEMM == 4, "VN_OP_GEMM");
+LAYOUT_ASSERT(VN_OP_BIAS_ADD == 5, "VN_OP_BIAS_ADD");
+LAYOUT_ASSERT(VN_OP_RELU == 6, "VN_OP_RELU");
+LAYOUT_ASSERT(VN_OP_RELU_GRAD == 7, "VN_OP_RELU_GRAD");
+LAYOUT_ASSERT(VN_OP_SOFTMAX_XENT == 8, "VN_OP_SOFTMAX_XENT");
+LAYOUT_ASSERT(VN_OP_COL_SUM == 9, "VN_OP_COL_SUM");
+LAYOUT_ASSERT(VN_OP_AXPY == 10, "VN_OP_AXPY");
+LAYOUT_ASSERT(VN_OP_SEM_WAIT == 11, "VN_OP_SEM_WAIT");
+LAYOUT_ASSERT(VN_OP_SEM_SIGNAL == 12, "VN_OP_SEM_SIGNAL");
+LAYOUT_ASSERT(VN_OP_FENCE == 13, "VN_OP_FENCE");
+LAYOUT_ASSERT(VN_OP_LAUNCH == 14, "VN_OP_LAUNCH");
+LAYOUT_ASSERT(VN_OP_COUNT == 15, "VN_OP_COUNT");
+LAYOUT_ASSERT(VN_DESC_SILENT == 1, "VN_DESC_SILENT");
+LAYOUT_ASSERT(VN_DESC_REL == 2, "VN_DESC_REL");
+LAYOUT_ASSERT(VN_INT8 == 0, "VN_INT8");
+LAYOUT_ASSERT(VN_UINT8 == 1, "VN_UINT8");
+LAYOUT_ASSERT(VN_INT32 == 2, "VN_INT32");
+LAYOUT_ASSERT(VN_UINT32 == 3, "VN_UINT32");
+LAYOUT_ASSERT(VN_INT64 == 4, "VN_INT64");
+LAYOUT_ASSERT(VN_UINT64 == 5, "VN_UINT64");
+LAYOUT_ASSERT(VN_FLOAT16 == 6, "VN_FLOAT16");
+LAYOUT_ASSERT(VN_FLOAT32 == 7, "VN_FLOAT32");
+LAYOUT_ASSERT(VN_FLOAT64 == 8, "VN_FLOAT64");
+LAYOUT_ASSERT(VN_BFLOAT16 == 9, "VN_BFLOAT16");
+LAYOUT_ASSERT(VN_FLOAT8E4M3 == 10, "VN_FLOAT8E4M3");
+LAYOUT_ASSERT(VN_FLOAT8E5M2 == 11, "VN_FLOAT8E5M2");
+LAYOUT_ASSERT(VN_TYPE_COUNT == 12, "VN_TYPE_COUNT");
+LAYOUT_ASSERT(VN_SUM == 0, "VN_SUM");
+LAYOUT_ASSERT(VN_PROD == 1, "VN_PROD");
+LAYOUT_ASSERT(VN_MAX == 2, "VN_MAX");
+LAYOUT_ASSERT(VN_MIN == 3, "VN_MIN");
+LAYOUT_ASSERT(VN_REDOP_COUNT == 4, "VN_REDOP_COUNT");
+LAYOUT_ASSERT(VN_OK == 0, "VN_OK");
+LAYOUT_ASSERT(VN_BAD_OPCODE == 1, "VN_BAD_OPCODE");
+LAYOUT_ASSERT(VN_BAD_FLAGS == 2, "VN_BAD_FLAGS");
+LAYOUT_ASSERT(VN_BAD_FIELD == 3, "VN_BAD_FIELD");
+LAYOUT_ASSERT(VN_BAD_TYPE == 4, "VN_BAD_TYPE");
+LAYOUT_ASSERT(VN_BAD_CHIP == 5, "VN_BAD_CHIP");
+LAYOUT_ASSERT(VN_BAD_KEY == 6, "VN_BAD_KEY");
+LAYOUT_ASSERT(VN_STALE_KEY == 7, "VN_STALE_KEY");
+LAYOUT_ASSERT(VN_BAD_ACCESS == 8, "VN_BAD_ACCESS");
+LAYOUT_ASSERT(VN_BAD_RANGE == 9, "VN_BAD_RANGE");
+LAYOUT_ASSERT(VN_BAD_ALIGN == 10, "VN_BAD_ALIGN");
+LAYOUT_ASSERT(VN_BAD_PLAN == 11, "VN_BAD_PLAN");
+LAYOUT_ASSERT(VN_BAD_RING == 12, "VN_BAD_RING");
+LAYOUT_ASSERT(VN_BUSY_PLAN == 13, "VN_BUSY_PLAN");
+LAYOUT_ASSERT(VN_CANCELLED == 14, "VN_CANCELLED");
+LAYOUT_ASSERT(VN_STATUS_COUNT == 15, "VN_STATUS_COUNT");
+LAYOUT_ASSERT(VN_RING_SQ_OFFSET == 4096, "submission ring");
+LAYOUT_ASSERT(VN_RING_CQ_OFFSET(8) == 4096 + 512, "completion ring");
+LAYOUT_ASSERT(VN_QUEUE_BYTES(8) == 8192 && VN_QUEUE_BYTES(65536) == 4096 + 8388608, "mapping");
+LAYOUT_ASSERT(VN_ADDR_OFFSET_BITS == 40 && VN_ADDR_PARAM(2, 5ULL) == 0xffff020000000005ULL,
+	      "addresses");
+LAYOUT_ASSERT(VN_HERE == 0 && VN_PARAM == 0xffff && VN_ABI_VERSION == 1, "names");
+LAYOUT_ASSERT(VN_GEMM_TRANS_A == 1 && VN_GEMM_TRANS_B == 2 && VN_GEMM_ACCUMULATE == 4 &&
+		      VN_SEM_SET == 1,
+	      "arguments");
+LAYOUT_ASSERT(VN_OPERANDS_MAX == 320 && VN_PLAN_PROGRAMS_MAX == 1024 &&
+		      VN_PLAN_DESCS_MAX == 65536 && VN_PLAN_OPERANDS_MAX == 262144 &&
+		      VN_BYTES_MAX == 1073741824ULL && VN_DIM_MAX == 65536 &&
+		      VN_QUEUE_DEPTH_MIN == 8 && VN_QUEUE_DEPTH_MAX == 65536 && VN_MAX_CHIPS == 144,
+	      "limits");
+
+#define LAYOUT_STRUCTS 21u
+
+#endif

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# All tests of the kernel home, with the module $VN_KO and the programs in
+# $VN_BUILD: those that load and unload it themselves, then the library's, the
+# ABI's and the command line's on one load. As root, in a guest (tests/vm) or
+# where modules may be loaded. Exit status 1 when anything failed; counts are
+# appended to $VN_COUNTS.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+: "${VN_KO:?is not set: the module to test}"
+export VN_BUILD=${VN_BUILD:-$PWD/build}
+failed=0 began=$SECONDS
+
+# part LABEL PROGRAM...
+part() {
+	local label=$1 start=$SECONDS limit=120
+	shift
+	[ -e "${1:-}" ] || return 0
+	[ "${VN_KERNEL:-}" != debug ] || limit=600
+	echo "== $label"
+	tests/run.sh --home "$label" --timeout $limit "$@" || failed=1
+	echo "== $label took $((SECONDS - start)) s, $((SECONDS - began)) s in all"
+}
+
+# Load and unload it themselves.
+alone='params nodes rmmod idle'
+part load $(printf "tests/kernel/%s.sh " $alone)
+
+if ! insmod "$VN_KO" sleds=36 chips_per_sled=4 hbm=256M; then
+	echo "all.sh: the module does not load" >&2
+	exit 1
+fi
+export VNEURON_DEVICE=/dev/vneuron0
+rest=
+for script in tests/kernel/*.sh; do
+	name=${script##*/}
+	case " $alone all lib " in
+	*" ${name%.sh} "*)	;;
+	*)			rest="$rest $script" ;;
+	esac
+done
+cli=$(ls tests/cli/*_test.sh | grep -v /install_test)
+lib=$(ls "$VN_BUILD"/tests/lib/*_test | grep -v /numa_test)
+
+# shellcheck disable=SC2086 # lists
+{
+	part abi "$VN_BUILD"/tests/abi/*_test
+	part kernel $rest
+	part lib $lib
+	part cli $cli
+	VNEURON_DEVICE=embedded part numa "$VN_BUILD/tests/lib/numa_test"
+}
+
+if ! rmmod vneuron; then
+	echo "all.sh: the module does not unload" >&2
+	failed=1
+fi
+exit $failed

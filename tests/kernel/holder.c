@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Holds a part of the module until its standard input ends: "server" or "chip",
+ * a node; "mapping", memory of a context whose fd is closed; "ring", a queue's
+ * rings likewise; "domain", nothing but the fd of a domain.
+ */
+#include "abi/abi.h"
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+	char c;
+	int fd;
+
+	if (!strcmp(what, "server")) {
+		open_context();
+	} else if (!strcmp(what, "chip")) {
+		open_chip(0);
+	} else if (!strcmp(what, "mapping")) {
+		fd = open_on(0);
+		mem_alloc(fd, 0, 16 * PAGE).ptr[0] = 1;
+		close(fd);
+	} else if (!strcmp(what, "ring")) {
+		fd = open_on(0);
+		queue_create(fd, 0, 8, -1);
+		close(fd);
+	} else if (!strcmp(what, "domain")) {
+		fd = open_context();
+		domain_export(fd);
+		close(fd);
+	} else {
+		fprintf(stderr, "holder: server, chip, mapping, ring or domain\n");
+		return 2;
+	}
+	puts("ready");
+	fflush(stdout);
+	while (read(0, &c, 1) > 0)
+		;
+	return 0;
+}
