@@ -135,10 +135,15 @@ static uint32_t ready(vn_queue_t q)
 static int queue_error(vn_queue_t q)
 {
 	const struct vn_ring *r = q->ring;
+	/* The state is stored last: what it announces is there once it is seen. */
+	uint32_t state = __atomic_load_n(&r->state, __ATOMIC_ACQUIRE);
+	uint32_t status = __atomic_load_n(&r->error_status, __ATOMIC_RELAXED);
+	uint32_t detail = __atomic_load_n(&r->error_detail, __ATOMIC_RELAXED);
+	uint64_t seq = __atomic_load_n(&r->error_seq, __ATOMIC_RELAXED);
 
 	return vn_fail(-EIO, "chip %u: queue %u stopped at descriptor %llu: %s (detail %u)",
-		       q->chip, q->id, (unsigned long long)r->error_seq,
-		       vn_status_text(r->error_status), r->error_detail);
+		       q->chip, q->id, (unsigned long long)seq,
+		       vn_status_text(state == VN_QUEUE_ERROR ? status : VN_CANCELLED), detail);
 }
 
 /* While a worker has the queue, completions may come without a call. */

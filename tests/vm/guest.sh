@@ -77,9 +77,10 @@ if [[ -e $leaks && -z $interactive ]]; then
 	echo scan >$leaks
 	busybox sleep 5
 	echo scan >$leaks
-	while IFS= read -r line; do
+	# cat: a shell reads byte by byte, and each is a walk over all objects
+	busybox cat $leaks | while IFS= read -r line; do
 		kmsg "kmemleak: $line"
-	done <$leaks
+	done
 fi
 
 [[ -z ${VN_OUT:-} ]] || { cd / && busybox umount -l "$VN_OUT" && busybox sync; }

@@ -279,6 +279,8 @@ debug_kernel() {
 		ln -s lib/modules "$unpack/modules"
 		cp "$source"/modules.{builtin,builtin.modinfo,order} "$unpack/modules/$release"
 		depmod -b "$unpack" "$release"
+		# The headers, for bpftrace: this kernel describes no types itself
+		ln -s "$dir/kdir" "$unpack/modules/$release/build"
 		rm -rf "$source"
 		commit
 	fi
