@@ -15,11 +15,12 @@
 #   -l LOGFILE  keep the kernel log here
 #   -i          on this terminal; COMMAND defaults to a shell, -t to never
 #
-# KVM if it is usable, else emulation. The command runs in the same directory
-# as the caller, with the variables VN_* and VNEURON_* of the caller. /tmp,
-# /run, /var/tmp and /dev/shm are fresh; a directory the caller names in $VN_OUT
-# is the only one whose files survive. Its standard output and error are ours,
-# the kernel log goes elsewhere. Exit status:
+# KVM if the processor helps it, else emulation; VN_ACCEL=kvm|tcg decides
+# otherwise. The command runs in the same directory as the caller, with the
+# variables VN_* and VNEURON_* of the caller. /tmp, /run, /var/tmp and /dev/shm
+# are fresh; a directory the caller names in $VN_OUT is the only one whose files
+# survive. Its standard output and error are ours, the kernel log goes
+# elsewhere. Exit status:
 #
 #   that of COMMAND, or
 #   98   the guest did not boot or did not report
@@ -145,9 +146,20 @@ write_job() {
 	done | sort -u >"$tmp/keep"
 }
 
+# A /dev/kvm without the processor's help (a virtual machine's own guests in
+# software) boots in minutes what emulation boots in seconds.
+usable_kvm() {
+	case ${VN_ACCEL:-} in
+	kvm)	return 0 ;;
+	tcg)	return 1 ;;
+	'')	[[ -r /dev/kvm && -w /dev/kvm ]] && grep -qwE 'vmx|svm' /proc/cpuinfo ;;
+	*)	die "VN_ACCEL=$VN_ACCEL: kvm or tcg" ;;
+	esac
+}
+
 start() {
 	local accel cpu opts append
-	if [[ -r /dev/kvm && -w /dev/kvm ]]; then
+	if usable_kvm; then
 		accel=kvm cpu=host
 	else
 		# la57: KASAN reports wild accesses with it. erms, fsrm: "rep
