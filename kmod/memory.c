@@ -8,7 +8,7 @@
 #include <linux/vmalloc.h>
 #include "compat.h"
 #include "memory.h"
-#include "pool.h"
+#include "worker.h"
 #include "trace.h"
 
 /* 2 MiB: what a chunk of memory is when the host has it in one piece. */
@@ -148,16 +148,18 @@ int vn_call_mem_alloc(struct vn_context *ctx, void *arg)
 	}
 	mutex_lock(&ctx->objects_lock);
 	err = vn_table_reserve(&ctx->own);
-	if (!err)
+	if (!err) {
+		/* Another thread may guess the address: ours only under the lock. */
 		a->addr = vn_addr_of(vn_table_open(&ctx->own, mem->base, bytes, a->chip,
 						   VN_ACCESS_OWN, mem));
+		a->mmap_offset = vn_object_offset(&mem->object);
+		vn_object_show(&mem->object, ctx);
+	}
 	mutex_unlock(&ctx->objects_lock);
 	if (err) {
 		vn_object_put(&mem->object);
 		return err;
 	}
-	vn_object_show(&mem->object, ctx);
-	a->mmap_offset = vn_object_offset(&mem->object);
 	trace_mem_alloc(ctx->id, a->chip, a->addr, bytes);
 	return 0;
 }
@@ -193,7 +195,7 @@ int vn_call_mem_free(struct vn_context *ctx, void *arg)
 		return err;
 
 	/* Dead, so ours alone; the slot is not reused before it is closed. */
-	vn_pool_quiesce();
+	vn_worker_quiesce();
 	mutex_lock(&ctx->objects_lock);
 	vn_table_close(&ctx->own, vn_addr_name(a->addr));
 	mutex_unlock(&ctx->objects_lock);

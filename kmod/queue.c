@@ -69,6 +69,7 @@ static void queue_free(struct vn_object *o)
 	struct vn_kqueue *kq = container_of(o, struct vn_kqueue, object);
 
 	free_ring(kq, o->pages);
+	vn_domain_put(kq->domain);
 	if (kq->eventfd)
 		eventfd_ctx_put(kq->eventfd);
 	mutex_destroy(&kq->run_lock);
@@ -148,7 +149,9 @@ int vn_call_queue_create(struct vn_context *ctx, void *arg)
 	kq->ctx = ctx;
 
 	mutex_lock(&ctx->objects_lock);
-	env.domain = &ctx->domain->table;
+	kq->domain = ctx->domain;
+	refcount_inc(&kq->domain->refs);
+	env.domain = &kq->domain->table;
 	env.flow = kq->object.id;
 	vn_queue_init(&kq->q, kq->map, a->depth, vn_server.sw.chips, &env);
 	err = xa_alloc(&ctx->queues, &kq->id, kq, XA_LIMIT(0, VN_CONTEXT_QUEUES - 1),

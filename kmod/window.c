@@ -6,7 +6,7 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include "compat.h"
-#include "pool.h"
+#include "worker.h"
 #include "trace.h"
 #include "window.h"
 
@@ -274,7 +274,7 @@ int vn_call_window_invalidate(struct vn_context *ctx, void *arg)
 	kill_window(s);
 	mutex_unlock(&ctx->objects_lock);
 
-	vn_pool_quiesce();
+	vn_worker_quiesce();
 	end_window(ctx, s);
 
 	mutex_lock(&ctx->objects_lock);
@@ -301,7 +301,7 @@ void vn_context_close_windows(struct vn_context *ctx)
 		return;
 	xa_for_each(&ctx->windows, i, s)
 		kill_window(s);
-	vn_pool_quiesce();
+	vn_worker_quiesce();
 	xa_for_each(&ctx->windows, i, s) {
 		s->mem->windows--;
 		end_window(ctx, s);

@@ -104,6 +104,12 @@ void vn_worker_semaphores(void)
 	spin_unlock(&ready_lock);
 }
 
+void vn_worker_quiesce(void)
+{
+	vn_pool_quiesce();
+	vn_worker_semaphores();
+}
+
 u32 vn_worker_wakes(void)
 {
 	return READ_ONCE(sched.wakes);

@@ -44,6 +44,11 @@ void vn_worker_ready(struct vn_kqueue *kq);
 void vn_worker_help(struct vn_kqueue *kq);
 /* Semaphores were written: whatever waits for one looks again. */
 void vn_worker_semaphores(void);
+/*
+ * After windows were killed: no runner is still inside, and whoever waits for a
+ * semaphore in one of them looks again.
+ */
+void vn_worker_quiesce(void);
 u32 vn_worker_wakes(void);
 
 #endif

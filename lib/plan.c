@@ -96,11 +96,12 @@ int64_t vn_build_operands(vn_builder_t b, const struct vn_operand *ops, uint32_t
 
 int vn_build_barrier(vn_builder_t b, const uint16_t *chips, uint32_t n)
 {
-	struct vn_operand sem = { BARRIER_MARK, 0, 0, b->barriers++ * BARRIER_BYTES };
+	struct vn_operand sem = { .ultraserver = BARRIER_MARK };
 	struct vn_desc *d;
 
 	if (n < 2)
 		return 0;
+	sem.offset = b->barriers++ * BARRIER_BYTES;
 	for (uint32_t i = 0; i < n; i++) {
 		d = vn_build(b, chips[i]);
 		if (!d)
@@ -252,13 +253,18 @@ void vn_plans_cut(struct vn_lib_device *dev, const struct vn_lib_queue *q)
 	pthread_mutex_unlock(&dev->handles_lock);
 }
 
-/* The plan goes to q; semaphores that a cut launch left in between are set right. */
+/*
+ * The plan goes to q; semaphores that a cut launch left in between are set
+ * right, whether its queue was reset since or stands still in error.
+ */
 static void aim(struct vn_lib_plan *p, struct vn_lib_queue *q)
 {
 	bool resync;
 
 	pthread_mutex_lock(&p->dev->handles_lock);
-	resync = p->resync;
+	resync = p->resync ||
+		 (p->last && p->last != q &&
+		  __atomic_load_n(&p->last->ring->state, __ATOMIC_ACQUIRE) == VN_QUEUE_ERROR);
 	p->resync = false;
 	p->last = q;
 	pthread_mutex_unlock(&p->dev->handles_lock);

@@ -188,7 +188,7 @@ int vn_wait(vn_queue_t q, uint32_t n, uint64_t timeout_ns)
 	return err;
 }
 
-int vn_reap(vn_queue_t q, struct vn_cqe *cqes, uint32_t max)
+static int take(vn_queue_t q, struct vn_cqe *cqes, uint32_t max)
 {
 	uint32_t n = ready(q);
 
@@ -204,12 +204,32 @@ int vn_reap(vn_queue_t q, struct vn_cqe *cqes, uint32_t max)
 	return n;
 }
 
+/* Descriptors that waited for room among the completions go on. */
+static void go_on(vn_queue_t q)
+{
+	if (q->sq_shown == __atomic_load_n(&q->ring->sq_head, __ATOMIC_RELAXED))
+		return;
+	/* Pairs with the same barrier as that of vn_submit(). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (nobody_runs(q))
+		by_id(q, VN_IOCTL_DOORBELL);
+}
+
+int vn_reap(vn_queue_t q, struct vn_cqe *cqes, uint32_t max)
+{
+	int n = take(q, cqes, max);
+
+	if (n > 0)
+		go_on(q);
+	return n;
+}
+
 int vn_complete(vn_queue_t q, uint64_t timeout_ns)
 {
 	uint64_t deadline = vn_deadline(timeout_ns), now;
 	uint32_t left, n;
 	struct vn_cqe e;
-	int err, bad = 0;
+	int err, got, bad = 0;
 
 	/* Without silent descriptors both rings count the same. */
 	while ((left = q->sq_tail - q->cq_head)) {
@@ -219,14 +239,18 @@ int vn_complete(vn_queue_t q, uint64_t timeout_ns)
 			      timeout_ns == VN_FOREVER ? timeout_ns
 			      : deadline > now	       ? deadline - now
 						       : 0);
-		while (vn_reap(q, &e, 1) == 1)
+		while ((got = take(q, &e, 1)) == 1)
 			if (e.status && !bad)
 				bad = vn_fail(-EIO,
 					      "chip %u: queue %u: descriptor %llu: %s (detail %u)",
 					      q->chip, q->id, (unsigned long long)e.seq,
 					      vn_status_text(e.status), e.detail);
-		if (bad || err)
+		if (got < 0)
+			return got;
+		if (bad || err) {
+			go_on(q);
 			return bad ?: err;
+		}
 	}
 	return 0;
 }

@@ -60,6 +60,7 @@ static void device_free(struct embed_device *dev)
 	pthread_mutex_destroy(&dev->objects);
 	pthread_mutex_destroy(&dev->sched_lock);
 	pthread_cond_destroy(&dev->sched_cond);
+	pthread_cond_destroy(&dev->left_cond);
 	free(dev);
 }
 
@@ -73,6 +74,7 @@ int embed_device_new(const struct vn_spec *spec, struct embed_device **to)
 	pthread_mutex_init(&dev->objects, NULL);
 	pthread_mutex_init(&dev->sched_lock, NULL);
 	pthread_cond_init(&dev->sched_cond, NULL);
+	pthread_cond_init(&dev->left_cond, NULL);
 	vn_switch_init(&dev->sw, spec->sleds, spec->chips);
 	dev->hbm = spec->hbm;
 	dev->avx2 = !spec->scalar && __builtin_cpu_supports("avx2");
@@ -163,6 +165,7 @@ void embed_runners_pass(struct embed_device *dev)
 				sched_yield();
 		}
 	}
+	embed_semaphores(dev);
 }
 
 void embed_event(struct embed_device *dev)

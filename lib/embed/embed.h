@@ -46,7 +46,8 @@ struct embed_device {
 	u32 runner_waiters; /* atomic */
 
 	pthread_mutex_t sched_lock;
-	pthread_cond_t sched_cond; /* workers without work; waiters for a queue to be left */
+	pthread_cond_t sched_cond; /* workers without work */
+	pthread_cond_t left_cond; /* waiters for a queue to be left */
 	struct vn_sched sched;
 	u32 nthreads, sleeping;
 	bool stop;
@@ -133,7 +134,7 @@ int embed_device_new(const struct vn_spec *spec, struct embed_device **dev);
 void embed_device_put(struct embed_device *dev); /* objects not held */
 struct embed_runner *embed_runner_get(struct embed_device *dev);
 void embed_runner_put(struct embed_device *dev, struct embed_runner *r);
-/* No runner still sees what was killed before the call. */
+/* No runner still sees what was killed before the call, nobody waits for it. */
 void embed_runners_pass(struct embed_device *dev);
 /* Wakes whoever sleeps on events. */
 void embed_event(struct embed_device *dev);
@@ -173,6 +174,8 @@ void embed_queue_put(struct embed_queue *q);
 enum vn_run embed_turn(struct embed_queue *q, struct embed_runner *r);
 int embed_wait(struct embed_context *ctx, struct vn_wait *a);
 void *embed_worker(void *dev);
+/* Semaphores were written, or their windows are gone: who waits looks again. */
+void embed_semaphores(struct embed_device *dev);
 /* A queue has work: a worker is to look at it. sched_lock not held. */
 void embed_kick(struct embed_queue *q);
 

@@ -13,7 +13,6 @@ int embed_queue_create(struct embed_context *ctx, struct vn_queue_create *a)
 	struct embed_device *dev = ctx->dev;
 	const struct vn_env env = {
 		.own = &ctx->own,
-		.domain = &ctx->domain->table,
 		.sw = &dev->sw,
 		.chip = a->chip,
 		.flow = ctx->id,
@@ -39,6 +38,12 @@ int embed_queue_create(struct embed_context *ctx, struct vn_queue_create *a)
 	q->ctx = ctx;
 	/* A copy of the fd, so that closing it outside can't redirect our writes. */
 	q->eventfd = a->flags & VN_QUEUE_EVENTFD ? fcntl(a->eventfd, F_DUPFD_CLOEXEC, 0) : -1;
+	if (a->flags & VN_QUEUE_EVENTFD && q->eventfd < 0) {
+		munmap(q->map, q->map_bytes);
+		pthread_mutex_destroy(&q->lock);
+		free(q);
+		return -EMFILE;
+	}
 	vn_queue_init(&q->q, q->map, a->depth, dev->sw.chips, &env);
 
 	pthread_mutex_lock(&dev->objects);
@@ -48,6 +53,7 @@ int embed_queue_create(struct embed_context *ctx, struct vn_queue_create *a)
 	if (id < EMBED_QUEUES_MAX) {
 		q->id = id;
 		q->q.env.flow = ctx->id << 10 | id;
+		q->q.env.domain = &ctx->domain->table;
 		ctx->queues[id] = q;
 		ctx->nqueues++;
 		dev->queues[a->chip]++;
@@ -87,7 +93,7 @@ void embed_queue_put(struct embed_queue *q)
 
 	pthread_mutex_lock(&dev->sched_lock);
 	if (!--q->users && q->dying)
-		pthread_cond_broadcast(&dev->sched_cond);
+		pthread_cond_broadcast(&dev->left_cond);
 	pthread_mutex_unlock(&dev->sched_lock);
 }
 
@@ -124,7 +130,7 @@ static void end(struct embed_queue *q)
 	pthread_mutex_lock(&dev->sched_lock);
 	vn_sched_remove(&dev->sched, &q->q);
 	while (q->users)
-		pthread_cond_wait(&dev->sched_cond, &dev->sched_lock);
+		pthread_cond_wait(&dev->left_cond, &dev->sched_lock);
 	vn_sched_remove(&dev->sched, &q->q);
 	pthread_mutex_unlock(&dev->sched_lock);
 	/* Somebody may have begun a turn before it saw that the queue is dying. */
@@ -147,7 +153,6 @@ int embed_queue_destroy(struct embed_context *ctx, struct vn_queue_id *a)
 	if (q) {
 		WRITE_ONCE(q->dying, true); /* looked at without the lock, too */
 		ctx->queues[a->queue] = NULL;
-		ctx->nqueues--;
 		dev->queues[q->q.env.chip]--;
 	}
 	pthread_mutex_unlock(&dev->sched_lock);
@@ -155,6 +160,10 @@ int embed_queue_destroy(struct embed_context *ctx, struct vn_queue_id *a)
 	if (!q)
 		return -ENOENT;
 	end(q);
+	/* Counted until here: the domain is not left under a turn. */
+	pthread_mutex_lock(&dev->objects);
+	ctx->nqueues--;
+	pthread_mutex_unlock(&dev->objects);
 	return 0;
 }
 

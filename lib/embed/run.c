@@ -17,7 +17,7 @@
 /* How long an idle worker, or a helper with nothing to claim, keeps looking. */
 #define SPIN_NS 50000
 
-static void semaphore_written(struct embed_device *dev)
+void embed_semaphores(struct embed_device *dev)
 {
 	bool any;
 
@@ -77,7 +77,7 @@ static enum vn_run help(struct embed_queue *q, struct embed_runner *r, struct em
 		work = vn_plan_work(&p->p, &r->r, hint, TURN_BYTES);
 		if (r->r.signalled) {
 			r->r.signalled = false;
-			semaphore_written(dev);
+			embed_semaphores(dev);
 		}
 		if (work == VN_WORK_DONE)
 			break;
@@ -128,7 +128,7 @@ enum vn_run embed_turn(struct embed_queue *q, struct embed_runner *r)
 	pthread_mutex_unlock(&q->lock);
 	if (r->r.signalled) {
 		r->r.signalled = false;
-		semaphore_written(q->ctx->dev);
+		embed_semaphores(q->ctx->dev);
 	}
 	if (res != VN_RUN_HELP)
 		return res;
@@ -148,6 +148,24 @@ static struct embed_queue *pick(struct embed_device *dev, u32 *wakes)
 	return q;
 }
 
+/*
+ * Leaves a picked queue after a turn that ended so. True: it is ready again.
+ * Where nothing can be done now, what comes next must ring: the one who picked
+ * it sees to that.
+ */
+static bool leave(struct embed_device *dev, struct embed_queue *q, enum vn_run res, u32 wakes)
+{
+	bool ready = false;
+
+	if ((res == VN_RUN_IDLE || res == VN_RUN_FULL) && dev->nthreads && vn_queue_arm(&q->q))
+		res = VN_RUN_MORE;
+	pthread_mutex_lock(&dev->sched_lock);
+	if (!q->dying)
+		ready = vn_sched_done(&dev->sched, &q->q, res, 0, wakes);
+	pthread_mutex_unlock(&dev->sched_lock);
+	return ready;
+}
+
 /* One turn at some ready queue. False: there was none. */
 static bool turn_at_any(struct embed_device *dev, struct embed_runner *r)
 {
@@ -161,11 +179,9 @@ static bool turn_at_any(struct embed_device *dev, struct embed_runner *r)
 	if (!q)
 		return false;
 	res = embed_turn(q, r);
-	pthread_mutex_lock(&dev->sched_lock);
-	/* Idle: looked at once more, for what came while nobody was to be woken. */
-	if (!q->dying && (res != VN_RUN_IDLE || vn_queue_pending(&q->q)))
-		vn_sched_done(&dev->sched, &q->q, res == VN_RUN_IDLE ? VN_RUN_MORE : res, 0, wakes);
-	pthread_mutex_unlock(&dev->sched_lock);
+	/* Its worker may have looked while it was in our hands, and slept again. */
+	if (leave(dev, q, res, wakes))
+		embed_kick(q);
 	embed_queue_put(q);
 	return true;
 }
@@ -245,8 +261,6 @@ static void linger(struct embed_device *dev, struct embed_queue *q, struct embed
 		for (int i = 0; i < 32; i++)
 			vn_relax();
 	}
-	if (vn_queue_arm(&q->q))
-		embed_kick(q);
 }
 
 void *embed_worker(void *arg)
@@ -273,10 +287,7 @@ void *embed_worker(void *arg)
 		if (res == VN_RUN_IDLE)
 			linger(dev, q, r);
 		embed_runner_put(dev, r);
-		pthread_mutex_lock(&dev->sched_lock);
-		if (!q->dying)
-			vn_sched_done(&dev->sched, &q->q, res, 0, wakes);
-		pthread_mutex_unlock(&dev->sched_lock);
+		leave(dev, q, res, wakes);
 		embed_queue_put(q);
 	}
 }

@@ -51,10 +51,12 @@ void embed_domain_put(struct embed_domain *dom)
 
 int embed_domain_export(struct embed_context *ctx, struct vn_domain_export *a)
 {
-	struct embed_domain *dom = ctx->domain;
+	struct embed_domain *dom;
 	struct stat st;
 	int err = 0;
 
+	pthread_mutex_lock(&ctx->dev->objects);
+	dom = ctx->domain;
 	pthread_mutex_lock(&exports_lock);
 	if (dom->fd < 0) {
 		dom->fd = memfd_create("vneuron-domain", MFD_CLOEXEC);
@@ -71,6 +73,7 @@ int embed_domain_export(struct embed_context *ctx, struct vn_domain_export *a)
 		err = a->fd < 0 ? -errno : 0;
 	}
 	pthread_mutex_unlock(&exports_lock);
+	pthread_mutex_unlock(&ctx->dev->objects);
 	return err;
 }
 

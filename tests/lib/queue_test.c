@@ -246,6 +246,54 @@ static void test_eventfd(vn_device_t dev)
 	vn_queue_destroy(q);
 }
 
+/* More is submitted than both rings hold; the user reaps late and never waits. */
+static void test_polled_full(vn_device_t dev)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	unsigned int rounds = quick() ? 10 : 100, put = 0, got = 0, wrong = 0;
+	struct vn_mem m = take(dev, 0, 2 << 20);
+	struct vn_cqe e[8];
+	struct vn_desc *d;
+	uint64_t count;
+	vn_queue_t q;
+
+	NEED(vn_queue_create(dev, 0, 8, fd, &q));
+	for (unsigned int i = 0; i < rounds && !wrong; i++) {
+		/* Eight go in, are fetched and complete; eight more find no room. */
+		for (unsigned int until = put + 16, tries = 0; put < until && tries < 500;) {
+			d = vn_next(q);
+			if (!d) {
+				sleep_ms(1);
+				tries++;
+				continue;
+			}
+			if (i & 1)
+				vn_prep_copy(d, vn_at(&m, 0), vn_at(&m, 1 << 20), 1 << 20);
+			else
+				d->opcode = VN_OP_NOP;
+			d->user_data = put++;
+			vn_submit(q);
+		}
+		if (i & 2)
+			sleep_ms(2);
+		while (got < put && !wrong) {
+			int n;
+
+			wrong += poll(&p, 1, 20000) != 1;
+			wrong += read(fd, &count, 8) != 8;
+			n = vn_reap(q, e, 8);
+			for (int k = 0; k < n; k++)
+				wrong += e[k].user_data != got++ || e[k].status;
+		}
+	}
+	tap_ok(!wrong && got == put && got >= rounds * 8,
+	       "reaping lets a full queue go on (%u of %u, %u wrong)", got, put, wrong);
+	vn_queue_destroy(q);
+	vn_mem_free(dev, &m);
+	close(fd);
+}
+
 static void test_stamps(vn_device_t dev)
 {
 	vn_queue_t q = queue(dev, 0, 8);
@@ -278,6 +326,7 @@ int main(void)
 	test_errors(dev);
 	test_doorbell(dev);
 	test_eventfd(dev);
+	test_polled_full(dev);
 	test_stamps(dev);
 	vn_close(dev);
 	return tap_done();

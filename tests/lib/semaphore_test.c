@@ -154,6 +154,34 @@ static void test_chain(vn_device_t dev)
 	vn_mem_free(dev, &s);
 }
 
+/* Who waits for a semaphore in a window that ends is told, without asking. */
+static void test_window_ends(vn_device_t dev)
+{
+	struct vn_mem m = take(dev, 1, 4096);
+	vn_queue_t q = queue(dev, 0, 8);
+	const struct vn_ring *ring = vn_queue_ring(q);
+	uint32_t key;
+
+	NEED(vn_window_create(dev, &m, 0, 4096,
+			      VN_ACCESS_LOCAL_WRITE | VN_ACCESS_REMOTE_READ |
+				      VN_ACCESS_REMOTE_WRITE | VN_ACCESS_REMOTE_ATOMIC,
+			      &key));
+	vn_prep_sem_wait(vn_next(q), vn_by_key(1, key, 0), 1);
+	vn_submit(q);
+	tap_ok(vn_wait(q, 1, SECOND / 100) == -ETIMEDOUT, "a queue waits by key");
+	sleep_ms(20);
+	NEED(vn_window_invalidate(dev, 1, key));
+	for (int i = 0; i < 10000; i++) {
+		if (__atomic_load_n(&ring->state, __ATOMIC_ACQUIRE) == VN_QUEUE_ERROR)
+			break;
+		sleep_ms(1);
+	}
+	tap_ok(ring->state == VN_QUEUE_ERROR && ring->error_status == VN_STALE_KEY,
+	       "and stops when the window ends (status %u)", ring->error_status);
+	vn_queue_destroy(q);
+	vn_mem_free(dev, &m);
+}
+
 int main(void)
 {
 	vn_device_t dev = device();
@@ -162,6 +190,7 @@ int main(void)
 	test_two(dev);
 	test_threads(dev);
 	test_chain(dev);
+	test_window_ends(dev);
 	vn_close(dev);
 	return tap_done();
 }

@@ -21,6 +21,9 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
+# depmod, modprobe: a user's path lacks them
+export PATH=$PATH:/usr/sbin:/sbin
+
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/vneuron
 lists=/var/lib/apt/lists

@@ -29,6 +29,9 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
+# depmod, modprobe: a user's path lacks them
+export PATH=$PATH:/usr/sbin:/sbin
+
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/vneuron
 
@@ -86,7 +89,7 @@ modules=$(readlink -f "$guest/modules")
 # The initramfs: busybox, boot.sh and the modules that reach the host's files.
 # Cached under a hash of what goes in.
 initramfs() {
-	local busybox key dir m n=0 kind path
+	local busybox key dir m n=0 kind path list
 	busybox=$(type -P busybox) || die "no busybox: run tools/dev/deps.sh guest"
 	key=$(cat "$busybox" "$here/boot.sh" "${BASH_SOURCE[0]}" <(echo "$guest") | sha256sum)
 	initrd=$cache/initramfs-${key:0:12}.cpio
@@ -99,11 +102,13 @@ initramfs() {
 	done
 	install -m 755 "$here/boot.sh" "$dir/init"
 	for m in virtio_pci virtio_console 9pnet_virtio 9p overlay; do
+		list=$(modprobe -d "${modules%/lib/modules}" -S "$release" --show-depends "$m") ||
+			die "the $kernel kernel has no module $m"
 		while read -r kind path _; do
 			[[ $kind == insmod ]] || continue
 			add_module "$path" "$dir/modules/$(printf %02d $n)-$(basename "${path%%.ko*}").ko"
 			n=$((n + 1))
-		done < <(modprobe -d "${modules%/lib/modules}" -S "$release" --show-depends "$m")
+		done <<<"$list"
 	done
 	(cd "$dir" && find . | cpio -o -H newc --quiet) >"$initrd.$$"
 	mv "$initrd.$$" "$initrd"

@@ -12,7 +12,8 @@
  * enum vn_ring_flags - &vn_ring.flags
  * @VN_RING_NEED_WAKEUP: nobody runs the queue: a submitter that does not WAIT
  *	must ring the doorbell. Read it after a full barrier behind the store
- *	of sq_tail.
+ *	of sq_tail; and behind the store of cq_head, too, while descriptors
+ *	are not fetched: a full completion ring had stopped the queue.
  */
 enum vn_ring_flags {
 	VN_RING_NEED_WAKEUP	= 1 << 0,
