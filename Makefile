@@ -134,6 +134,7 @@ vm:
 
 style:
 	$(Q)tools/dev/deps.sh build guest check style
+	$(Q)$(MAKE) --no-print-directory $(B)/tests/engine/layout_test
 	$(Q)B=$(B) tools/dev/style.sh
 
 install: all

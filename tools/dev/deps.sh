@@ -20,7 +20,7 @@ declare -A groups=(
 	[check]="g++ sparse dwarves clang libclang-rt-14-dev numactl procps util-linux iproute2 python3"
 	[debug]="bc bison flex libelf-dev libssl-dev cpio kmod perl xz-utils"
 	[bench]="openmpi-bin libopenmpi-dev gnuplot-nox"
-	[style]="clang-format shellcheck"
+	[style]="git clang-format shellcheck"
 )
 
 say() { echo "deps.sh: $*" >&2; }

@@ -14,6 +14,12 @@ else
 fi
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
+case $dir in
+*[[:space:]:]*)
+	echo "kmod.sh: Kbuild takes no space or colon in a path: $dir" >&2
+	exit 1
+	;;
+esac
 # Only what changed, so that make rebuilds only that.
 for path in Kbuild kmod uapi; do
 	mkdir -p "$dir/src"

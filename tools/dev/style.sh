@@ -15,6 +15,7 @@ cd "$top" || exit 1
 B=${B:-build}
 bad=0
 complain() { echo "style: $*" >&2; bad=1; }
+git rev-parse --is-inside-work-tree >/dev/null || exit 1
 list() { git ls-files "$@"; }
 
 # Kernel scripts come from the source package, unpacked in the cache, never kept here.
