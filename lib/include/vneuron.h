@@ -2,7 +2,7 @@
 /*
  * libvneuron: a virtual UltraServer, in this process or behind /dev/vneuron0.
  *
- * Functions return 0 (or a count) or -errno; errno itself is never touched. A
+ * Functions return 0 (or a count) or -errno; errno itself says nothing about them. A
  * failed call changes nothing. vn_error() has the text of the calling thread's
  * last failure. Lengths are bytes unless said otherwise, times nanoseconds.
  *

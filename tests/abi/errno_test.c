@@ -316,7 +316,7 @@ static void test_plans(void)
 	gives(-EINVAL, PLAN_CREATE, vn_plan_create, PLAN);
 	p.first = 0;
 	p.chip = chips;
-	gives(-EINVAL, PLAN_CREATE, vn_plan_create, PLAN);
+	gives(-ENODEV, PLAN_CREATE, vn_plan_create, PLAN);
 	p.chip = 2;
 	gives(-EACCES, PLAN_CREATE, vn_plan_create, PLAN);
 	p.chip = 0;
