@@ -8,8 +8,8 @@
 #include <linux/vmalloc.h>
 #include "compat.h"
 #include "memory.h"
-#include "worker.h"
 #include "trace.h"
+#include "worker.h"
 
 /* 2 MiB: what a chunk of memory is when the host has it in one piece. */
 #define CHUNK_ORDER	9

@@ -81,7 +81,6 @@ int vn_call_plan_create(struct vn_context *ctx, void *arg)
 {
 	struct vn_plan_create *a = arg;
 	struct vn_kplan *kp = kvzalloc(sizeof(*kp), GFP_KERNEL_ACCOUNT);
-	u32 status;
 	int err;
 
 	if (!kp)
@@ -90,10 +89,8 @@ int vn_call_plan_create(struct vn_context *ctx, void *arg)
 	err = copy_in(kp, a);
 	if (err)
 		goto free;
-	status = vn_plan_check(&kp->p, vn_server.sw.chips, &a->error_desc);
-	/* A program's chip, not that of an operand */
-	err = status == VN_BAD_CHIP && a->error_desc == kp->p.ndescs ? -ENODEV : -EINVAL;
-	if (status)
+	err = vn_plan_accept(&kp->p, vn_server.sw.chips, &a->error_desc);
+	if (err)
 		goto free;
 	err = -EACCES;
 	for (u32 i = 0; i < kp->p.nprograms; i++)

@@ -6,9 +6,9 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 #include "compat.h"
-#include "worker.h"
 #include "trace.h"
 #include "window.h"
+#include "worker.h"
 
 /* ---- domains ------------------------------------------------------------ */
 

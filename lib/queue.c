@@ -246,7 +246,7 @@ int vn_complete(vn_queue_t q, uint64_t timeout_ns)
 					      q->chip, q->id, (unsigned long long)e.seq,
 					      vn_status_text(e.status), e.detail);
 		if (got < 0)
-			return got;
+			return bad ?: got;
 		if (bad || err) {
 			go_on(q);
 			return bad ?: err;

@@ -32,6 +32,15 @@ u32 vn_plan_check(struct vn_plan *p, u32 chips, u32 *desc)
 	return VN_OK;
 }
 
+int vn_plan_accept(struct vn_plan *p, u32 chips, u32 *desc)
+{
+	u32 status = vn_plan_check(p, chips, desc);
+
+	if (status == VN_BAD_CHIP && *desc == p->ndescs)
+		return -ENODEV;
+	return status ? -EINVAL : 0;
+}
+
 static void fail(struct vn_plan *p, u32 status, u32 desc)
 {
 	if (vn_cmpxchg(&p->failed, (u32)VN_OK, status) == VN_OK)

@@ -43,6 +43,8 @@ struct vn_plan {
 
 /* VN_OK or why not; *desc is the index of the refused descriptor (or ndescs). */
 u32 vn_plan_check(struct vn_plan *p, u32 chips, u32 *desc);
+/* The same as the errno of PLAN_CREATE: a program's chip is told from a bad descriptor. */
+int vn_plan_accept(struct vn_plan *p, u32 chips, u32 *desc);
 
 /* What a runner comes back with. */
 enum vn_work {

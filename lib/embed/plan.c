@@ -33,13 +33,10 @@ static void *copied(u64 from, u32 n, size_t each, int *err)
 
 static int check(struct embed_context *ctx, struct embed_plan *p, struct vn_plan_create *a)
 {
-	u32 status = vn_plan_check(&p->p, ctx->dev->sw.chips, &a->error_desc);
+	int err = vn_plan_accept(&p->p, ctx->dev->sw.chips, &a->error_desc);
 
-	/* A program's chip, not that of an operand */
-	if (status == VN_BAD_CHIP && a->error_desc == p->p.ndescs)
-		return -ENODEV;
-	if (status)
-		return -EINVAL;
+	if (err)
+		return err;
 	for (u32 i = 0; i < p->p.nprograms; i++)
 		if (!ctx->attached[p->p.programs[i].chip])
 			return -EACCES;

@@ -8,6 +8,15 @@
 
 #include "embed.h"
 
+static void queue_free(struct embed_queue *q)
+{
+	munmap(q->map, q->map_bytes);
+	if (q->eventfd >= 0)
+		close(q->eventfd);
+	pthread_mutex_destroy(&q->lock);
+	free(q);
+}
+
 int embed_queue_create(struct embed_context *ctx, struct vn_queue_create *a)
 {
 	struct embed_device *dev = ctx->dev;
@@ -19,11 +28,10 @@ int embed_queue_create(struct embed_context *ctx, struct vn_queue_create *a)
 	};
 	struct embed_queue *q;
 	u32 id;
+	int err;
 
 	if (!ctx->attached[a->chip])
 		return -EACCES;
-	if (a->flags & VN_QUEUE_EVENTFD && fcntl(a->eventfd, F_GETFD) < 0)
-		return -EBADF;
 	q = calloc(1, sizeof(*q));
 	if (!q)
 		return -ENOMEM;
@@ -39,10 +47,9 @@ int embed_queue_create(struct embed_context *ctx, struct vn_queue_create *a)
 	/* A copy of the fd, so that closing it outside can't redirect our writes. */
 	q->eventfd = a->flags & VN_QUEUE_EVENTFD ? fcntl(a->eventfd, F_DUPFD_CLOEXEC, 0) : -1;
 	if (a->flags & VN_QUEUE_EVENTFD && q->eventfd < 0) {
-		munmap(q->map, q->map_bytes);
-		pthread_mutex_destroy(&q->lock);
-		free(q);
-		return -EMFILE;
+		err = -errno;
+		queue_free(q);
+		return err;
 	}
 	vn_queue_init(&q->q, q->map, a->depth, dev->sw.chips, &env);
 
@@ -61,10 +68,7 @@ int embed_queue_create(struct embed_context *ctx, struct vn_queue_create *a)
 	pthread_mutex_unlock(&dev->sched_lock);
 	pthread_mutex_unlock(&dev->objects);
 	if (id == EMBED_QUEUES_MAX) {
-		munmap(q->map, q->map_bytes);
-		if (q->eventfd >= 0)
-			close(q->eventfd);
-		free(q);
+		queue_free(q);
 		return -ENOSPC;
 	}
 	a->queue = id;
@@ -135,11 +139,7 @@ static void end(struct embed_queue *q)
 	pthread_mutex_unlock(&dev->sched_lock);
 	/* Somebody may have begun a turn before it saw that the queue is dying. */
 	stop(q);
-	munmap(q->map, q->map_bytes);
-	if (q->eventfd >= 0)
-		close(q->eventfd);
-	pthread_mutex_destroy(&q->lock);
-	free(q);
+	queue_free(q);
 }
 
 int embed_queue_destroy(struct embed_context *ctx, struct vn_queue_id *a)

@@ -2,9 +2,10 @@
 /*
  * libvneuron: a virtual UltraServer, in this process or behind /dev/vneuron0.
  *
- * Functions return 0 (or a count) or -errno; errno itself says nothing about them. A
- * failed call changes nothing. vn_error() has the text of the calling thread's
- * last failure. Lengths are bytes unless said otherwise, times nanoseconds.
+ * Functions return 0 (or a count) or -errno; errno itself says nothing about
+ * them. A failed call changes nothing. vn_error() has the text of the calling
+ * thread's last failure. Lengths are bytes unless said otherwise, times
+ * nanoseconds.
  *
  * A device handle may be used by many threads. A queue handle belongs to one
  * thread at a time; so does a builder.

@@ -90,6 +90,11 @@ static void test_check(struct world *w)
 		wrong += checked(m, &desc) != VN_BAD_OPCODE || desc != i;
 		m->descs[i] = copy(param(2, 0), at(&a, 0), 64);
 		wrong += checked(m, &desc) != VN_BAD_PLAN || desc != i;
+		wrong += vn_plan_accept(&m->plan, 8, &desc) != -EINVAL || desc != i;
+		m->descs[i] = copy(param(1, 0), at(&a, 0), 64);
+		m->descs[i].copy.src.chip = 8;
+		wrong += checked(m, &desc) != VN_BAD_CHIP || desc != i;
+		wrong += vn_plan_accept(&m->plan, 8, &desc) != -EINVAL || desc != i;
 		m->descs[i] = keep;
 	}
 	tap_ok(!wrong, "a bad descriptor is named by its index (%u wrong)", wrong);
@@ -115,11 +120,14 @@ static void test_check(struct world *w)
 		for (u32 k = 0; k < ARRAY_SIZE(rows); k++) {
 			m->programs[i] = rows[k].bad;
 			wrong += checked(m, &desc) != rows[k].status || desc != m->plan.ndescs;
+			wrong += vn_plan_accept(&m->plan, 8, &desc) !=
+				 (rows[k].status == VN_BAD_CHIP ? -ENODEV : -EINVAL);
 		}
 		m->programs[i] = keep;
 	}
 	tap_ok(!wrong, "a bad program is no descriptor's fault (%u wrong)", wrong);
-	tap_ok(!checked(m, &desc), "put right, it is good again");
+	tap_ok(!checked(m, &desc) && !vn_plan_accept(&m->plan, 8, &desc),
+	       "put right, it is good again");
 	mem_end(w, &a);
 }
 

@@ -29,7 +29,8 @@
  *  EINVAL     size too small, unknown flag, reserved field set, value out of
  *             its range, address or length not aligned
  *  EIO        WAIT: the queue is in ERROR; its ring header says why
- *  EMFILE     DOMAIN_EXPORT: the process has no fd left
+ *  EMFILE     DOMAIN_EXPORT, and a queue's eventfd in the embedded device: the
+ *             process has no fd left
  *  ENODEV     no such chip on this UltraServer
  *  ENOENT     no such queue, plan, memory, window or import in this context;
  *             no such key in this domain
