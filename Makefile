@@ -138,7 +138,7 @@ style:
 	$(Q)B=$(B) tools/dev/style.sh
 
 install: all
-	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/lib/pkgconfig $(DESTDIR)$(prefix)/include/linux \
+	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/lib/pkgconfig $(DESTDIR)$(prefix)/include/linux $(DESTDIR)$(prefix)/include/vneuron \
 		$(DESTDIR)$(prefix)/share/man/man1 $(DESTDIR)/lib/udev/rules.d
 	install $(B)/neuronctl $(DESTDIR)$(prefix)/bin
 	install -m 644 $(B)/libvneuron.a $(DESTDIR)$(prefix)/lib
@@ -146,6 +146,7 @@ install: all
 	ln -sf libvneuron.so.0 $(DESTDIR)$(prefix)/lib/libvneuron.so
 	install -m 644 $(B)/vneuron.pc $(DESTDIR)$(prefix)/lib/pkgconfig
 	install -m 644 lib/include/vneuron.h $(DESTDIR)$(prefix)/include
+	install -m 644 lib/include/vneuron/*.h $(DESTDIR)$(prefix)/include/vneuron
 	install -m 644 uapi/linux/*.h $(DESTDIR)$(prefix)/include/linux
 	install -m 644 tools/neuronctl/neuronctl.1 $(DESTDIR)$(prefix)/share/man/man1
 	install -m 644 tools/udev/60-vneuron.rules $(DESTDIR)/lib/udev/rules.d

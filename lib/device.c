@@ -74,6 +74,7 @@ static int finish_open(struct vn_lib_device *d, vn_device_t *dev)
 		return err;
 	}
 	pthread_mutex_init(&d->handles_lock, NULL);
+	pthread_mutex_init(&d->mems_lock, NULL);
 	*dev = d;
 	return 0;
 }
@@ -134,6 +135,8 @@ void vn_close(vn_device_t dev)
 		free(h);
 	}
 	pthread_mutex_destroy(&dev->handles_lock);
+	pthread_mutex_destroy(&dev->mems_lock);
+	free(dev->mems);
 	free(dev);
 }
 

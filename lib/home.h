@@ -58,6 +58,11 @@ struct vn_lib_device {
 	/* Handles that are out, for vn_close(). */
 	pthread_mutex_t handles_lock;
 	struct vn_handle *handles;
+	/* What is allocated, for finding the HBM behind a pointer. */
+	pthread_mutex_t mems_lock;
+	struct vn_mem *mems;
+	uint32_t nmems, mems_room;
+	uint64_t mems_gen; /* atomic: counts frees */
 };
 
 void vn_handle_add(struct vn_lib_device *dev, struct vn_handle *h);
@@ -65,6 +70,9 @@ void vn_handle_remove(struct vn_lib_device *dev, struct vn_handle *h);
 
 /* Counts the call and makes it; sets arg's size. */
 int vn_call(struct vn_lib_device *dev, uint32_t cmd, void *arg, uint32_t size);
+
+/* The allocation in which [p, p + bytes) lies as mapped here; false: none. */
+bool vn_mem_find(struct vn_lib_device *dev, const void *p, uint64_t bytes, struct vn_mem *mem);
 
 uint64_t vn_now(void); /* CLOCK_MONOTONIC */
 /* Absolute deadline of a timeout from now, saturating. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* HBM, windows over it, and domains. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "home.h"
@@ -18,6 +19,59 @@ static int out_of_memory(vn_device_t dev, uint32_t chip, uint64_t bytes, int err
 		vn_set_error("chip %u: %llu bytes asked: %s", chip, (unsigned long long)bytes,
 			     strerror(-err));
 	return err;
+}
+
+/* Room in the list for one more; nothing is allocated that could not be found again. */
+static int remember(vn_device_t dev, const struct vn_mem *mem)
+{
+	struct vn_mem *p;
+	uint32_t room;
+
+	pthread_mutex_lock(&dev->mems_lock);
+	p = dev->mems;
+	room = dev->mems_room;
+	if (dev->nmems == room) {
+		room = room ? 2 * room : 64;
+		p = realloc(dev->mems, room * sizeof(*p));
+		if (p) {
+			dev->mems = p;
+			dev->mems_room = room;
+		}
+	}
+	if (dev->nmems < dev->mems_room)
+		dev->mems[dev->nmems++] = *mem;
+	pthread_mutex_unlock(&dev->mems_lock);
+	return p ? 0 : -ENOMEM;
+}
+
+static void forget(vn_device_t dev, const struct vn_mem *mem)
+{
+	pthread_mutex_lock(&dev->mems_lock);
+	__atomic_fetch_add(&dev->mems_gen, 1, __ATOMIC_RELEASE);
+	for (uint32_t i = 0; i < dev->nmems; i++) {
+		if (dev->mems[i].chip != mem->chip || dev->mems[i].addr != mem->addr)
+			continue;
+		dev->mems[i] = dev->mems[--dev->nmems];
+		break;
+	}
+	pthread_mutex_unlock(&dev->mems_lock);
+}
+
+bool vn_mem_find(vn_device_t dev, const void *p, uint64_t bytes, struct vn_mem *mem)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&dev->mems_lock);
+	for (uint32_t i = 0; i < dev->nmems && !found; i++) {
+		const struct vn_mem *m = &dev->mems[i];
+		uint64_t off = (uint64_t)((const char *)p - (const char *)m->ptr);
+
+		found = off <= m->bytes && bytes <= m->bytes - off;
+		if (found)
+			*mem = *m;
+	}
+	pthread_mutex_unlock(&dev->mems_lock);
+	return found;
 }
 
 int vn_mem_alloc(vn_device_t dev, uint32_t chip, uint64_t bytes, struct vn_mem *mem)
@@ -41,6 +95,10 @@ int vn_mem_alloc(vn_device_t dev, uint32_t chip, uint64_t bytes, struct vn_mem *
 		return err;
 	}
 	*mem = (struct vn_mem){ .chip = chip, .addr = a.addr, .bytes = bytes, .ptr = ptr };
+	if (remember(dev, mem)) {
+		vn_mem_free(dev, mem);
+		return vn_fail(-ENOMEM, "no memory to remember an allocation");
+	}
 	return 0;
 }
 
@@ -53,6 +111,7 @@ int vn_mem_free(vn_device_t dev, struct vn_mem *mem)
 		return vn_fail(err, "chip %u: freeing memory at 0x%llx: %s", mem->chip,
 			       (unsigned long long)mem->addr,
 			       err == -EBUSY ? "windows lie on it" : strerror(-err));
+	forget(dev, mem);
 	dev->home->unmap(dev->ctx, mem->ptr, mem->bytes);
 	memset(mem, 0, sizeof(*mem));
 	return 0;

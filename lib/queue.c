@@ -98,6 +98,8 @@ struct vn_desc *vn_next(vn_queue_t q)
 {
 	struct vn_desc *d;
 
+	if (q->collectives)
+		coll_stream_drain(q);
 	if (q->sq_tail - __atomic_load_n(&q->ring->sq_head, __ATOMIC_ACQUIRE) >= q->depth)
 		return NULL;
 	d = &q->sq[q->sq_tail++ & (q->depth - 1)];
@@ -105,7 +107,7 @@ struct vn_desc *vn_next(vn_queue_t q)
 	return d;
 }
 
-static void publish(vn_queue_t q)
+void vn_queue_show(vn_queue_t q)
 {
 	if (q->sq_shown == q->sq_tail)
 		return;
@@ -121,7 +123,7 @@ static bool nobody_runs(vn_queue_t q)
 
 int vn_submit(vn_queue_t q)
 {
-	publish(q);
+	vn_queue_show(q);
 	/* Pairs with the barrier in the device between setting the flag and looking again. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return nobody_runs(q) ? by_id(q, VN_IOCTL_DOORBELL) : 0;
@@ -173,7 +175,7 @@ int vn_wait(vn_queue_t q, uint32_t n, uint64_t timeout_ns)
 	if (n > q->depth)
 		return vn_fail(-EINVAL, "waiting for %u completions on a queue of depth %u", n,
 			       q->depth);
-	publish(q);
+	vn_queue_show(q);
 	if (ready(q) >= n || comes_by_itself(q, n))
 		return 0;
 	w.deadline_ns = timeout_ns ? vn_deadline(timeout_ns) : 0;
@@ -267,7 +269,7 @@ int vn_sem_wait(vn_queue_t q, const uint64_t *word, uint64_t value, uint64_t tim
 	struct vn_wait w;
 	int err;
 
-	publish(q);
+	vn_queue_show(q);
 	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) < value) {
 		/* One completion more than there is: works, and wakes when anything moved. */
 		w = (struct vn_wait){

@@ -16,6 +16,12 @@ struct vn_lib_queue {
 	uint32_t sq_shown; /* published */
 	uint32_t cq_head;
 	uint64_t bytes;
+	struct coll_pending *collectives; /* put on it and not complete, oldest first */
 };
+
+/* Shows the device what vn_next() gave out, and makes no call. */
+void vn_queue_show(struct vn_lib_queue *q);
+/* Ends when no collective put on it is left (lib/coll/stream.c). */
+void coll_stream_drain(struct vn_lib_queue *q);
 
 #endif

@@ -30,6 +30,13 @@ ok $? "the README's program compiles against the shared library"
 cc -o "$tmp/static" "$tmp/program.c" $(pkg-config --cflags vneuron) "$tmp/opt/vneuron/lib/libvneuron.a" \
 	-lnl-genl-3 -lnl-3 -lnuma -pthread
 ok $? "and against the static one"
+for kind in gcc g++; do
+	echo '#include <vneuron/coll.h>' > "$tmp/header.$kind.c"
+	# shellcheck disable=SC2046
+	$kind -Wall -Wextra -Werror -fsyntax-only $([[ $kind != g++ ]] || echo -x c++) "$tmp/header.$kind.c" \
+		$(pkg-config --cflags vneuron)
+	ok $? "$kind takes <vneuron/coll.h>"
+done
 for kind in shared static; do
 	said=$(VNEURON_DEVICE=embedded LD_LIBRARY_PATH=$tmp/opt/vneuron/lib "$tmp/$kind")
 	# 0 + 1 + ... + 143

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Operations as moves: see move.h. */
+#include "move.h"
+
+/* Slices begin at a cache line, so that two of them never share one. */
+#define LINE 64u
+
+/* Blocks into which the work falls, before they are cut into slices. */
+static uint64_t blocks(const struct coll_shape *s)
+{
+	switch (s->op) {
+	case VN_BARRIER:
+		return 0;
+	case VN_ALL_GATHER:
+	case VN_REDUCE_SCATTER:
+	case VN_GATHER:
+	case VN_SCATTER:
+	case VN_PERMUTE:
+		return s->ranks;
+	case VN_ALL_TO_ALL:
+		return (uint64_t)s->ranks * s->ranks;
+	default:
+		return 1;
+	}
+}
+
+static uint64_t slices(const struct coll_shape *s)
+{
+	uint64_t bytes = s->count * vn_type_size(s->type);
+
+	return (bytes + s->slice - 1) / s->slice;
+}
+
+void coll_shape_cut(struct coll_shape *s, uint64_t slice)
+{
+	s->slice = slice < LINE ? LINE : (slice + LINE - 1) / LINE * LINE;
+}
+
+uint64_t coll_moves(const struct coll_shape *s)
+{
+	return blocks(s) * slices(s);
+}
+
+uint64_t coll_send_bytes(const struct coll_shape *s, uint32_t rank)
+{
+	uint64_t bytes = s->count * vn_type_size(s->type);
+
+	switch (s->op) {
+	case VN_BARRIER:
+		return 0;
+	case VN_BROADCAST:
+		return rank == s->root ? bytes : 0;
+	case VN_SCATTER:
+		return rank == s->root ? s->ranks * bytes : 0;
+	case VN_REDUCE_SCATTER:
+	case VN_ALL_TO_ALL:
+		return s->ranks * bytes;
+	default:
+		return bytes;
+	}
+}
+
+uint64_t coll_recv_bytes(const struct coll_shape *s, uint32_t rank)
+{
+	uint64_t bytes = s->count * vn_type_size(s->type);
+
+	switch (s->op) {
+	case VN_BARRIER:
+		return 0;
+	case VN_REDUCE_TO:
+		return rank == s->root ? bytes : 0;
+	case VN_GATHER:
+		return rank == s->root ? s->ranks * bytes : 0;
+	case VN_EXSCAN:
+		return rank ? bytes : 0;
+	case VN_ALL_GATHER:
+	case VN_ALL_TO_ALL:
+		return s->ranks * bytes;
+	default:
+		return bytes;
+	}
+}
+
+uint64_t coll_volume(const struct coll_shape *s)
+{
+	uint64_t bytes = s->count * vn_type_size(s->type), p = s->ranks;
+
+	switch (s->op) {
+	case VN_BARRIER:
+		return 0;
+	case VN_BROADCAST:
+	case VN_REDUCE_TO:
+		return (1 + p) * bytes;
+	case VN_ALL_GATHER:
+	case VN_REDUCE_SCATTER:
+		return (1 + p) * p * bytes;
+	case VN_ALL_TO_ALL:
+		return 2 * p * p * bytes;
+	default:
+		return 2 * p * bytes;
+	}
+}
+
+static struct coll_ref ref(uint32_t rank, bool recv, uint64_t at)
+{
+	return (struct coll_ref){ .rank = (uint16_t)rank, .recv = recv, .at = at };
+}
+
+static void add_src(struct coll_move *m, uint32_t rank, uint64_t at)
+{
+	m->src[m->nsrc++] = ref(rank, false, at);
+}
+
+static void add_dst(struct coll_move *m, uint32_t rank, uint64_t at)
+{
+	m->dst[m->ndst++] = ref(rank, true, at);
+}
+
+static void add_all_src(const struct coll_shape *s, struct coll_move *m, uint64_t at)
+{
+	for (uint32_t r = 0; r < s->ranks; r++)
+		add_src(m, r, at);
+}
+
+static uint32_t sender_to(const struct coll_shape *s, uint32_t rank)
+{
+	uint32_t r;
+
+	for (r = 0; r < s->ranks; r++)
+		if (s->extra[0]->to[r] == (int)rank)
+			break;
+	return r;
+}
+
+/* The chain of a permutation that begins at rank b, if b leads it. */
+static void chain(const struct coll_shape *s, struct coll_move *m, uint32_t b, uint64_t at)
+{
+	const int *to = s->extra[0]->to;
+	uint32_t r = b, least = b;
+
+	if (to[b] < 0)
+		return;
+	for (int next = to[b]; next >= 0 && (uint32_t)next != b; next = to[next])
+		least = (uint32_t)next < least ? (uint32_t)next : least;
+	m->wraps = sender_to(s, b) != s->ranks;
+	/* A closed one is led by its least rank, an open one by its first. */
+	if (m->wraps) {
+		r = sender_to(s, b);
+		while (r != s->ranks && r != b)
+			r = sender_to(s, r);
+		if (r != b || least != b)
+			return;
+	}
+	/* dst[0] takes from the last src when it is closed. */
+	r = b;
+	if (m->wraps)
+		add_dst(m, b, at);
+	for (;;) {
+		add_src(m, r, at);
+		if (to[r] < 0 || (uint32_t)to[r] == b)
+			break;
+		r = (uint32_t)to[r];
+		if (to[r] < 0) {
+			add_dst(m, r, at);
+			break;
+		}
+		add_dst(m, r, at);
+	}
+}
+
+static void permute(const struct coll_shape *s, struct coll_move *m, uint32_t b, uint64_t at)
+{
+	const int *to = s->extra[0]->to;
+
+	if (s->in_place) {
+		m->kind = COLL_ROTATE;
+		chain(s, m, b, at);
+	} else if (to[b] >= 0) {
+		add_src(m, b, at);
+		add_dst(m, (uint32_t)to[b], at);
+	}
+}
+
+static void all_to_all(const struct coll_shape *s, struct coll_move *m, uint32_t from, uint32_t to,
+		       uint64_t es, uint64_t at)
+{
+	if (s->in_place && from > to)
+		return;
+	if (!s->in_place || from == to) {
+		add_src(m, from, to * s->count * es + at);
+		add_dst(m, to, from * s->count * es + at);
+		return;
+	}
+	m->kind = COLL_ROTATE;
+	m->wraps = true;
+	add_dst(m, from, to * s->count * es + at);
+	add_src(m, from, to * s->count * es + at);
+	add_dst(m, to, from * s->count * es + at);
+	add_src(m, to, from * s->count * es + at);
+}
+
+bool coll_move(const struct coll_shape *s, uint64_t i, struct coll_move *m)
+{
+	uint64_t per = slices(s), at = i % per * s->slice, es = vn_type_size(s->type);
+	uint32_t b = (uint32_t)(i / per), from = b / s->ranks, to = b % s->ranks;
+	uint64_t bytes = es * s->count;
+
+	m->kind = COLL_COPY;
+	m->type = s->type;
+	m->redop = s->redop;
+	m->nsrc = m->ndst = 0;
+	m->wraps = false;
+	if (at >= bytes)
+		return false;
+	m->count = bytes - at < s->slice ? bytes - at : s->slice;
+	switch (s->op) {
+	case VN_ALL_REDUCE:
+	case VN_REDUCE_TO:
+		m->kind = COLL_FOLD;
+		add_all_src(s, m, at);
+		for (uint32_t r = 0; r < s->ranks; r++)
+			if (s->op == VN_ALL_REDUCE || r == s->root)
+				add_dst(m, r, at);
+		break;
+	case VN_SCAN:
+	case VN_EXSCAN:
+		m->kind = s->op == VN_SCAN ? COLL_SCAN : COLL_EXSCAN;
+		add_all_src(s, m, at);
+		for (uint32_t r = s->op == VN_EXSCAN; r < s->ranks; r++)
+			add_dst(m, r, at);
+		break;
+	case VN_BROADCAST:
+		add_src(m, s->root, at);
+		for (uint32_t r = 0; r < s->ranks; r++)
+			add_dst(m, r, at);
+		break;
+	case VN_ALL_GATHER:
+		add_src(m, b, at);
+		for (uint32_t r = 0; r < s->ranks; r++)
+			add_dst(m, r, b * bytes + at);
+		break;
+	case VN_REDUCE_SCATTER:
+		m->kind = COLL_FOLD;
+		add_all_src(s, m, b * bytes + at);
+		add_dst(m, b, at);
+		break;
+	case VN_GATHER:
+		add_src(m, b, at);
+		add_dst(m, s->root, b * bytes + at);
+		break;
+	case VN_SCATTER:
+		add_src(m, s->root, b * bytes + at);
+		add_dst(m, b, at);
+		break;
+	case VN_PERMUTE:
+		permute(s, m, b, at);
+		break;
+	case VN_ALL_TO_ALL:
+		all_to_all(s, m, from, to, es, at);
+		break;
+	default:
+		return false;
+	}
+	if (m->kind != COLL_COPY && m->kind != COLL_ROTATE)
+		m->count /= es;
+	return m->ndst;
+}

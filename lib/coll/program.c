@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Operations as launches of the device: their moves compiled into a plan whose
+ * parameters are the ranks' buffers, kept for the next operation of the same shape.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "coll.h"
+
+/* Plans a team keeps. */
+#define PROGRAMS_MAX 64u
+/* A slice pays for resolving its operands only from here on, bytes ... */
+#define SLICE_MIN (8u << 10)
+/* ... and reads long enough runs of each source from here on. */
+#define SLICE_GOOD (32u << 10)
+/* As many slices as that keep several cores busy come before long runs. */
+#define SLICES_WANTED 16u
+/* One helper's stay in the device before it looks whether all has failed. */
+#define STAY_NS 20000000u
+
+/* Of one team, under its lock. */
+struct coll_program {
+	struct coll_program *next;
+	struct coll_shape shape;
+	vn_plan_t plan;
+	uint64_t used; /* team.clock when it was */
+	uint32_t flying; /* launches that have not come back */
+};
+
+static uint64_t slice_for(const struct coll_shape *s)
+{
+	uint64_t bytes = s->count * vn_type_size(s->type), slice = bytes / SLICES_WANTED;
+	uint64_t least = (bytes + s->ranks - 1) / s->ranks;
+
+	if (s->op != VN_ALL_REDUCE && s->op != VN_REDUCE_TO && s->op != VN_BROADCAST)
+		return 256u << 10;
+	slice = slice > SLICE_GOOD ? SLICE_GOOD : slice < SLICE_MIN ? SLICE_MIN : slice;
+	return slice < least ? least : slice;
+}
+
+static struct vn_operand operand(const struct coll_shape *s, const struct coll_ref *r)
+{
+	return vn_param((r->recv ? s->ranks : 0) + r->rank, r->at);
+}
+
+static int emit_fold(vn_builder_t b, uint32_t chip, const struct coll_shape *s,
+		     const struct coll_move *m, uint32_t nsrc, const struct coll_ref *dst,
+		     uint32_t ndst)
+{
+	struct vn_operand table[2 * VN_MAX_CHIPS];
+	struct vn_desc *d;
+	int64_t first;
+
+	for (uint32_t i = 0; i < nsrc; i++)
+		table[i] = operand(s, &m->src[i]);
+	for (uint32_t i = 0; i < ndst; i++)
+		table[nsrc + i] = operand(s, &dst[i]);
+	first = vn_build_operands(b, table, nsrc + ndst);
+	if (first < 0)
+		return (int)first;
+	d = vn_build(b, chip);
+	if (!d)
+		return -ENOMEM;
+	vn_prep_reduce(d, (uint64_t)first, nsrc, ndst, m->count, m->type, m->redop);
+	return 0;
+}
+
+static int emit(vn_builder_t b, const struct coll_team *t, const struct coll_shape *s,
+		const struct coll_move *m, uint32_t owner)
+{
+	uint32_t chip = t->member[m->ndst == 1 ? m->dst[0].rank : owner].chip;
+	struct vn_desc *d;
+	int err = 0;
+
+	switch (m->kind) {
+	case COLL_FOLD:
+		return emit_fold(b, chip, s, m, m->nsrc, m->dst, m->ndst);
+	case COLL_SCAN:
+	case COLL_EXSCAN:
+		/* From the last on, so that no source is written before its last use. */
+		for (uint32_t i = m->ndst; !err && i-- > 0;)
+			err = emit_fold(b, chip, s, m, i + 1, &m->dst[i], 1);
+		return err;
+	case COLL_COPY:
+		for (uint32_t i = 0; i < m->ndst; i++) {
+			d = vn_build(b, chip);
+			if (!d)
+				return -ENOMEM;
+			vn_prep_copy(d, operand(s, &m->dst[i]), operand(s, &m->src[0]), m->count);
+		}
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static int compile(struct coll_team *t, struct coll_program *p)
+{
+	struct coll_shape *s = &p->shape;
+	struct coll_move m;
+	vn_builder_t b;
+	uint64_t moves;
+	int err = vn_builder_create(t->dev, 2 * s->ranks, &b);
+
+	if (err)
+		return err;
+	coll_shape_cut(s, slice_for(s));
+	moves = coll_moves(s);
+	for (uint64_t i = 0; !err && i < moves; i++)
+		if (coll_move(s, i, &m))
+			err = emit(b, t, s, &m, (uint32_t)(i * s->ranks / moves));
+	err = err ?: vn_builder_finish(b, &p->plan);
+	vn_builder_destroy(b);
+	return err;
+}
+
+static bool same(const struct coll_shape *a, const struct coll_shape *b)
+{
+	return a->op == b->op && a->type == b->type && a->redop == b->redop && a->root == b->root &&
+	       a->count == b->count && a->in_place == b->in_place;
+}
+
+static void evict(struct coll_team *t)
+{
+	struct coll_program **at, **oldest = NULL, *p;
+
+	for (at = &t->programs; *at; at = &(*at)->next)
+		if (!(*at)->flying && (!oldest || (*at)->used < (*oldest)->used))
+			oldest = at;
+	if (!oldest || vn_plan_destroy((*oldest)->plan))
+		return;
+	p = *oldest;
+	*oldest = p->next;
+	t->nprograms--;
+	free(p);
+}
+
+/* The plan of a shape, compiled if it is new; team.lock held. */
+static struct coll_program *program(struct coll_team *t, const struct coll_shape *s)
+{
+	struct coll_program *p;
+
+	for (p = t->programs; p && !same(&p->shape, s); p = p->next)
+		;
+	if (p)
+		return p;
+	if (t->nprograms >= PROGRAMS_MAX)
+		evict(t);
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->shape = *s;
+	if (compile(t, p)) {
+		free(p);
+		return NULL;
+	}
+	p->next = t->programs;
+	t->programs = p;
+	t->nprograms++;
+	return p;
+}
+
+int coll_launch(struct coll_team *t, struct coll_slot *s, uint64_t seq)
+{
+	struct coll_program *p;
+	uint64_t params =
+		t->params.addr + seq % COLL_SLOTS * 2 * t->ranks * sizeof(struct vn_operand);
+	int err = -EOPNOTSUPP;
+
+	if (s->job.shape.extra)
+		return err;
+	pthread_mutex_lock(&t->lock);
+	p = program(t, &s->job.shape);
+	if (p)
+		err = vn_launch(t->queue, p->plan, params, seq);
+	if (!err) {
+		vn_queue_show(t->queue);
+		s->program = p;
+		s->planned = true;
+		p->used = ++t->clock;
+		p->flying++;
+		t->launches++;
+		t->launched++;
+		__atomic_store_n(&s->state, coll_state(seq, COLL_LAUNCHED), __ATOMIC_SEQ_CST);
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (!err)
+		coll_wake(t);
+	return err;
+}
+
+/* Takes what came back; team.lock held. Returns the status of a launch that failed. */
+static uint32_t reap(struct coll_team *t, uint64_t *seq)
+{
+	struct coll_slot *s;
+	struct vn_cqe e;
+
+	while (vn_reap(t->queue, &e, 1) == 1) {
+		s = &t->slot[e.user_data % COLL_SLOTS];
+		t->reaped++;
+		s->program->flying--;
+		if (e.status) {
+			*seq = e.user_data;
+			return e.status;
+		}
+		__atomic_store_n(&s->state, coll_state(e.user_data, COLL_DONE), __ATOMIC_SEQ_CST);
+	}
+	return VN_OK;
+}
+
+bool coll_device(struct coll_team *t)
+{
+	struct vn_wait w = { .queue = t->queue->id };
+	uint32_t status, before;
+	uint64_t seq = 0;
+
+	if (__atomic_add_fetch(&t->helpers, 1, __ATOMIC_SEQ_CST) > t->cores) {
+		__atomic_sub_fetch(&t->helpers, 1, __ATOMIC_SEQ_CST);
+		return false;
+	}
+	pthread_mutex_lock(&t->lock);
+	before = t->reaped;
+	w.target = t->launched;
+	pthread_mutex_unlock(&t->lock);
+	if (before != w.target) {
+		w.deadline_ns = vn_now() + STAY_NS;
+		vn_call(t->dev, VN_IOCTL_WAIT, &w, sizeof(w));
+	}
+	__atomic_sub_fetch(&t->helpers, 1, __ATOMIC_SEQ_CST);
+	pthread_mutex_lock(&t->lock);
+	status = t->error && before == w.target ? VN_OK : reap(t, &seq);
+	pthread_mutex_unlock(&t->lock);
+	if (status)
+		coll_fail(t, -EIO, "operation %llu: the device refused it: %s",
+			  (unsigned long long)seq, vn_status_text(status));
+	coll_wake(t);
+	return true;
+}
+
+void coll_device_drain(struct coll_team *t)
+{
+	struct vn_wait w = { .queue = t->queue ? t->queue->id : 0, .deadline_ns = UINT64_MAX };
+
+	if (!t->queue || t->launched == t->reaped)
+		return;
+	w.target = t->launched;
+	vn_call(t->dev, VN_IOCTL_WAIT, &w, sizeof(w));
+}
+
+void coll_programs_free(struct coll_team *t)
+{
+	struct coll_program *p;
+
+	while ((p = t->programs)) {
+		t->programs = p->next;
+		if (vn_plan_destroy(p->plan)) {
+			/* Stopped in the middle of it: it ends with its queue. */
+			vn_queue_reset(t->queue);
+			vn_plan_destroy(p->plan);
+		}
+		free(p);
+	}
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Moves by loads and stores: for work shared out among waiting ranks, and for pulls. */
+#include <string.h>
+
+#include "coll.h"
+#include "../fpenv.h"
+#include "../../kmod/engine/ops.h"
+
+/* What one take of a share touches, about: it pays for the take, and others get some too. */
+#define SLICE_TOUCH (256u << 10)
+/* The least, and the most, that is cut off a block. */
+#define SLICE_MIN (4u << 10)
+#define SLICE_MAX (256u << 10)
+/* Less than this in all is not worth a second thread. */
+#define WHOLE (32u << 10)
+/* Beyond the last-level cache, stores that go around it win. */
+#define STREAM_BYTES (48u << 20)
+
+static void rotate(const struct coll_move *m, char *const *src, char *const *dst)
+{
+	char hold[4096];
+	uint64_t n;
+
+	for (uint64_t at = 0; at < m->count; at += n) {
+		uint32_t i = m->ndst;
+
+		n = m->count - at < sizeof(hold) ? m->count - at : sizeof(hold);
+		if (m->wraps)
+			memcpy(hold, src[m->nsrc - 1] + at, n);
+		while (i-- > m->wraps)
+			memcpy(dst[i] + at, src[i - m->wraps] + at, n);
+		if (m->wraps)
+			memcpy(dst[0] + at, hold, n);
+	}
+}
+
+static void run(const struct coll_team *t, const struct coll_move *m, char *const *src,
+		char *const *dst, bool stream, void *scratch)
+{
+	const void *const *from = (const void *const *)src;
+	void *const *to = (void *const *)dst;
+	uint32_t i;
+
+	switch (m->kind) {
+	case COLL_ROTATE:
+		rotate(m, src, dst);
+		break;
+	case COLL_COPY:
+		for (i = 0; i < m->ndst; i++)
+			if (dst[i] != src[0])
+				t->ops->copy(dst[i], src[0], m->count, stream);
+		break;
+	case COLL_FOLD:
+		t->ops->reduce(m->type, m->redop, to, m->ndst, from, m->nsrc, m->count, stream,
+			       scratch);
+		break;
+	case COLL_SCAN:
+	case COLL_EXSCAN:
+		/* From the last on, so that no source is written before its last use. */
+		for (i = m->ndst; i-- > 0;)
+			t->ops->reduce(m->type, m->redop, to + i, 1, from, i + 1, m->count, stream,
+				       scratch);
+	}
+}
+
+void coll_share_open(struct coll_team *t, struct coll_slot *s, uint64_t seq)
+{
+	struct coll_shape *shape = &s->job.shape;
+	uint64_t bytes = shape->count * vn_type_size(shape->type), volume = coll_volume(shape);
+	uint64_t slice = bytes;
+
+	if (volume > WHOLE) {
+		slice = (uint64_t)((double)bytes / (double)volume * SLICE_TOUCH);
+		/* Everybody who may help gets some. */
+		if (slice > (bytes + t->cores - 1) / t->cores)
+			slice = (bytes + t->cores - 1) / t->cores;
+		slice = slice < SLICE_MIN ? SLICE_MIN : slice > SLICE_MAX ? SLICE_MAX : slice;
+	}
+	coll_shape_cut(shape, slice);
+	s->planned = false;
+	s->job.volume = volume;
+	s->job.moves = coll_moves(shape);
+	s->job.done = 0;
+	__atomic_store_n(&s->job.next, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->state, coll_state(seq, COLL_SHARED), __ATOMIC_SEQ_CST);
+	if (s->job.moves > 1)
+		coll_wake(t);
+}
+
+static void resolve(const struct coll_slot *s, const struct coll_ref *refs, uint32_t n, char **to)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const struct coll_post *p = &s->post[refs[i].rank];
+
+		to[i] = (refs[i].recv ? p->recv : (char *)p->send) + refs[i].at;
+	}
+}
+
+void coll_share(struct coll_team *t, struct coll_slot *s, uint64_t seq, void *scratch)
+{
+	char *src[VN_MAX_CHIPS], *dst[VN_MAX_CHIPS];
+	struct coll_job *j = &s->job;
+	uint64_t moves = j->moves, mine = 0, i;
+	struct coll_move m;
+	uint32_t fp;
+
+	if (__atomic_load_n(&j->next, __ATOMIC_RELAXED) >= moves)
+		return;
+	fp = vn_fp_enter();
+	while ((i = __atomic_fetch_add(&j->next, 1, __ATOMIC_ACQ_REL)) < moves) {
+		if (coll_move(&j->shape, i, &m)) {
+			resolve(s, m.src, m.nsrc, src);
+			resolve(s, m.dst, m.ndst, dst);
+			run(t, &m, src, dst, j->volume >= STREAM_BYTES, scratch);
+		}
+		mine++;
+	}
+	vn_fp_leave(fp);
+	if (mine && __atomic_add_fetch(&j->done, mine, __ATOMIC_ACQ_REL) == moves) {
+		__atomic_store_n(&s->state, coll_state(seq, COLL_DONE), __ATOMIC_SEQ_CST);
+		coll_wake(t);
+	}
+}
+
+void coll_pull(struct coll_team *t, struct coll_shape *shape, uint32_t rank, char *const *from,
+	       char *recv, void *scratch)
+{
+	char *src[VN_MAX_CHIPS], *dst[VN_MAX_CHIPS];
+	uint64_t moves = coll_moves(shape);
+	uint32_t fp = vn_fp_enter(), n;
+	struct coll_move m;
+
+	for (uint64_t i = 0; i < moves; i++) {
+		if (!coll_move(shape, i, &m))
+			continue;
+		n = 0;
+		for (uint32_t d = 0; d < m.ndst; d++) {
+			if (m.dst[d].rank != rank)
+				continue;
+			dst[n++] = recv + m.dst[d].at;
+			/* Of a scan this rank wants the fold of those up to it. */
+			if (m.kind == COLL_SCAN || m.kind == COLL_EXSCAN) {
+				m.nsrc = m.kind == COLL_SCAN ? rank + 1 : rank;
+				m.kind = COLL_FOLD;
+			}
+		}
+		if (!n)
+			continue;
+		m.ndst = n;
+		for (uint32_t k = 0; k < m.nsrc; k++)
+			src[k] = from[m.src[k].rank] + m.src[k].at;
+		run(t, &m, src, dst, false, scratch);
+	}
+	vn_fp_leave(fp);
+}

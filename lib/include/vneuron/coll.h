@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Collectives of libvneuron: communicators whose ranks are threads of one
+ * process (or one thread that drives several), in either home.
+ *
+ * Names and the order of arguments follow nccl.h, with the prefix vn_. A stream
+ * is a queue: an operation begins when everything put on the queue before it is
+ * done, and what is put on the queue after it waits for it. NULL is the
+ * communicator's own stream. Calls start an operation and return; vn_comm_sync()
+ * or vn_queue_sync() waits, and works meanwhile.
+ *
+ * All ranks call the same operations in the same order. Every function returns
+ * 0 or -errno, with vn_error() saying why. Counts are elements of the type,
+ * buffers may be HBM (as mapped by vn_mem_alloc()) or any memory of the process;
+ * only HBM goes through the switch. In place: recvbuff == sendbuff for
+ * all_reduce, reduce, broadcast, scan, exscan, all_to_all, permute;
+ * sendbuff == recvbuff + rank's block for all_gather and, at the root,
+ * gather; recvbuff == sendbuff + rank's block for reduce_scatter and, at the
+ * root, scatter. Other overlaps are not allowed.
+ *
+ * Results are the same bits whatever the way, the home, the width of the vector
+ * unit and the timing: a left fold in rank order, wide accumulators for narrow
+ * floats, one rounding at the end.
+ *
+ * Errors all operations share: -EINVAL an argument makes no sense or ranks
+ * disagree (they are named), -ETIMEDOUT a rank did not arrive (it is named, with
+ * operation and sequence number), -ECANCELED the communicator was aborted, or an
+ * earlier operation of it failed, -EIO the device refused. After the first
+ * failure the communicator takes no more operations: vn_comm_get_async_error()
+ * says which it was, and vn_comm_abort() frees it.
+ */
+#ifndef VNEURON_COLL_H
+#define VNEURON_COLL_H
+
+#include "../vneuron.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct vn_lib_comm *vn_comm_t; /* one rank's handle */
+
+#define VN_UNIQUE_ID_BYTES 128
+
+typedef struct {
+	char internal[VN_UNIQUE_ID_BYTES];
+} vn_unique_id;
+
+/* ---- communicators ------------------------------------------------------ */
+
+/**
+ * enum vn_way - how an operation is carried out
+ * @VN_WAY_AUTO: the tuner picks the cheapest
+ * @VN_WAY_PULL: ranks post their data, each fetches what it needs (small sizes)
+ * @VN_WAY_SHARE: ranks share out slices of the work, by loads and stores
+ * @VN_WAY_PLAN: a plan of the device, launched once: through the switch. HBM only
+ * @VN_WAY_COUNT: how many
+ */
+enum vn_way {
+	VN_WAY_AUTO = 0,
+	VN_WAY_PULL = 1,
+	VN_WAY_SHARE = 2,
+	VN_WAY_PLAN = 3,
+	VN_WAY_COUNT = 4,
+};
+
+/**
+ * enum vn_coll - the collective operations
+ */
+enum vn_coll {
+	VN_ALL_REDUCE,
+	VN_REDUCE_TO, /* vn_reduce() */
+	VN_BROADCAST,
+	VN_ALL_GATHER,
+	VN_REDUCE_SCATTER,
+	VN_ALL_TO_ALL,
+	VN_GATHER,
+	VN_SCATTER,
+	VN_PERMUTE,
+	VN_SCAN,
+	VN_EXSCAN,
+	VN_BARRIER,
+	VN_COLL_COUNT,
+};
+
+/**
+ * vn_coll_name - "all_reduce", "broadcast", ...; NULL for no operation
+ */
+const char *vn_coll_name(enum vn_coll op);
+
+/**
+ * vn_way_name - "auto", "pull", "share", "plan"; NULL for none
+ */
+const char *vn_way_name(enum vn_way way);
+
+/**
+ * typedef vn_cost_fn - what an operation would cost
+ * @arg: &vn_config.cost_arg
+ * @way: PULL, SHARE or PLAN
+ * @bytes: of one rank's block (for all_reduce: its whole buffer)
+ *
+ * Returns microseconds; negative: the way is out of the question. Must say the
+ * same for the same question.
+ */
+typedef double vn_cost_fn(void *arg, enum vn_way way, enum vn_coll op, int ranks, uint64_t bytes);
+
+/**
+ * struct vn_config - how to make a communicator; VN_CONFIG_INITIALIZER first
+ * @size: sizeof(struct vn_config) of the caller's header
+ * @version: VN_CONFIG_VERSION of the caller's header
+ * @dev: device of the rank; NULL: vn_set_chip()'s
+ * @chip: chip of the rank; -1: vn_set_chip()'s, else the rank's number
+ * @timeout_ns: of every operation; 0: $VNEURON_COLL_TIMEOUT_MS, else 5 minutes;
+ *	VN_FOREVER: none
+ * @check: ranks compare their calls as they arrive: who disagrees fails at once.
+ *	Without it, when the last has arrived. -1: $VNEURON_COLL_CHECK, else off
+ * @way: force one (it still gives way to one that can do it at all); AUTO:
+ *	$VNEURON_COLL_WAY, else the tuner
+ * @cost: replaces the tuner's cost function; NULL: built-in figures
+ * @cost_arg: its first argument
+ *
+ * timeout, check, way and cost of rank 0 hold for all.
+ */
+struct vn_config {
+	size_t size;
+	uint32_t version;
+	int32_t chip;
+	vn_device_t dev;
+	uint64_t timeout_ns;
+	int32_t check;
+	uint32_t way;
+	vn_cost_fn *cost;
+	void *cost_arg;
+};
+
+#define VN_CONFIG_VERSION 1u
+#define VN_CONFIG_INITIALIZER \
+	{ sizeof(struct vn_config), VN_CONFIG_VERSION, -1, NULL, 0, -1, VN_WAY_AUTO, NULL, NULL }
+
+/**
+ * vn_set_chip - device and chip of communicators the calling thread makes next
+ */
+int vn_set_chip(vn_device_t dev, uint32_t chip);
+
+/**
+ * vn_get_unique_id - a name for a communicator, for all its ranks
+ */
+int vn_get_unique_id(vn_unique_id *id);
+
+/**
+ * vn_comm_init_rank - join a communicator as rank @rank of @nranks (1 to 144)
+ *
+ * Returns when all have joined. -ETIMEDOUT names who has not, -EEXIST: somebody
+ * has that rank, or the chip of another rank, -EINVAL: another nranks, -EXDEV: another device
+ * handle than the other ranks.
+ */
+int vn_comm_init_rank(vn_comm_t *comm, int nranks, vn_unique_id id, int rank);
+
+/**
+ * vn_comm_init_rank_config - the same with a configuration; NULL: defaults
+ *
+ * -EINVAL: a size or version this library does not know.
+ */
+int vn_comm_init_rank_config(vn_comm_t *comm, int nranks, vn_unique_id id, int rank,
+			     const struct vn_config *config);
+
+/**
+ * vn_comm_init_all - all ranks of a communicator at once, for one thread
+ * @comms: room for @nranks handles
+ * @chips: chip of each rank; NULL: 0 to nranks - 1
+ *
+ * On the device of vn_set_chip(). Operations on several of them go in a group.
+ */
+int vn_comm_init_all(vn_comm_t *comms, int nranks, const int *chips);
+
+/**
+ * vn_comm_init_all_config - the same with a configuration (its chip is unused)
+ */
+int vn_comm_init_all_config(vn_comm_t *comms, int nranks, const int *chips,
+			    const struct vn_config *config);
+
+/**
+ * vn_comm_finalize - wait for every operation of this rank
+ */
+int vn_comm_finalize(vn_comm_t comm);
+
+/**
+ * vn_comm_destroy - finalize and free the handle
+ *
+ * The handle is gone also when an error is returned.
+ */
+int vn_comm_destroy(vn_comm_t comm);
+
+/**
+ * vn_comm_abort - stop the communicator's operations on all ranks, free the handle
+ *
+ * Others get -ECANCELED. May be called by another thread than the rank's.
+ */
+int vn_comm_abort(vn_comm_t comm);
+
+/**
+ * vn_comm_get_async_error - 0, or -errno of the communicator's first failure
+ */
+int vn_comm_get_async_error(vn_comm_t comm, int *error);
+
+/**
+ * vn_comm_error - the text of that failure, "" if there is none
+ *
+ * Valid until the handle is freed.
+ */
+const char *vn_comm_error(vn_comm_t comm);
+
+int vn_comm_count(vn_comm_t comm, int *count);
+int vn_comm_user_rank(vn_comm_t comm, int *rank);
+int vn_comm_chip(vn_comm_t comm, uint32_t *chip);
+
+/**
+ * struct vn_comm_stats - what a rank did so far
+ * @ops: operations finished
+ * @way_ops: of those, by way
+ * @way_bytes: bytes this rank asked for, by way
+ * @plans: plans the communicator holds compiled
+ * @launches: launches of them so far
+ */
+struct vn_comm_stats {
+	uint64_t ops;
+	uint64_t way_ops[VN_WAY_COUNT];
+	uint64_t way_bytes[VN_WAY_COUNT];
+	uint64_t plans;
+	uint64_t launches;
+};
+
+int vn_comm_stats(vn_comm_t comm, struct vn_comm_stats *stats);
+
+/**
+ * vn_comm_sync - wait for all operations of this rank
+ * @timeout_ns: from now; the operations go on when it ends
+ */
+int vn_comm_sync(vn_comm_t comm, uint64_t timeout_ns);
+
+/**
+ * vn_queue_sync - wait for everything on a queue, collectives and descriptors
+ *
+ * Completions of descriptors are not reaped. For descriptors without
+ * VN_DESC_SILENT.
+ */
+int vn_queue_sync(vn_queue_t q, uint64_t timeout_ns);
+
+/* ---- groups -------------------------------------------------------------- */
+
+/**
+ * vn_group_start - hold back operations of this thread until vn_group_end()
+ *
+ * Nests. One thread may so start operations on several ranks.
+ */
+int vn_group_start(void);
+
+/**
+ * vn_group_end - start them all; an error is that of the first that failed
+ */
+int vn_group_end(void);
+
+/* ---- collectives --------------------------------------------------------- */
+
+/**
+ * vn_all_reduce - every recvbuff = fold of all sendbuffs, @count elements
+ */
+int vn_all_reduce(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type,
+		  enum vn_redop op, vn_comm_t comm, vn_queue_t stream);
+/* recvbuff is used at the root only. */
+int vn_reduce(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type,
+	      enum vn_redop op, int root, vn_comm_t comm, vn_queue_t stream);
+/* sendbuff is used at the root only. */
+int vn_broadcast(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type, int root,
+		 vn_comm_t comm, vn_queue_t stream);
+/* recvbuff: nranks x sendcount, ordered by rank. */
+int vn_all_gather(const void *sendbuff, void *recvbuff, size_t sendcount, enum vn_type type,
+		  vn_comm_t comm, vn_queue_t stream);
+/* sendbuff: nranks x recvcount; rank r gets the fold of the r-th blocks. */
+int vn_reduce_scatter(const void *sendbuff, void *recvbuff, size_t recvcount, enum vn_type type,
+		      enum vn_redop op, vn_comm_t comm, vn_queue_t stream);
+/* Both nranks x count; block j of rank i becomes block i of rank j. */
+int vn_all_to_all(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type,
+		  vn_comm_t comm, vn_queue_t stream);
+int vn_gather(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type, int root,
+	      vn_comm_t comm, vn_queue_t stream);
+int vn_scatter(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type, int root,
+	       vn_comm_t comm, vn_queue_t stream);
+
+/**
+ * vn_permute - rank r's data goes to rank to[r]
+ * @to: nranks entries, the same on all ranks, no two alike; -1: goes nowhere
+ *
+ * recvbuff of a rank that nobody sends to stays as it is.
+ */
+int vn_permute(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type,
+	       const int *to, vn_comm_t comm, vn_queue_t stream);
+
+/**
+ * vn_scan - rank r gets the fold of ranks 0 to r
+ */
+int vn_scan(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type,
+	    enum vn_redop op, vn_comm_t comm, vn_queue_t stream);
+
+/**
+ * vn_exscan - rank r gets the fold of ranks 0 to r - 1; rank 0's recvbuff stays
+ */
+int vn_exscan(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type,
+	      enum vn_redop op, vn_comm_t comm, vn_queue_t stream);
+int vn_barrier(vn_comm_t comm, vn_queue_t stream);
+
+/* ---- operations as records ----------------------------------------------- */
+
+/**
+ * struct vn_op - any operation, as a record; zero what it does not use
+ * @op: which
+ * @way: VN_WAY_AUTO or one that is forced; the same on all ranks
+ * @type: element type
+ * @redop: reduction
+ * @root: of rooted operations
+ * @count: elements (block of a rank for the operations with blocks)
+ * @sendbuff: as in the operation's function
+ * @recvbuff: likewise
+ * @to: permute
+ * @timeout_ns: 0: the communicator's
+ */
+struct vn_op {
+	enum vn_coll op;
+	enum vn_way way;
+	enum vn_type type;
+	enum vn_redop redop;
+	int root;
+	size_t count;
+	const void *sendbuff;
+	void *recvbuff;
+	const int *to;
+	uint64_t timeout_ns;
+};
+
+/**
+ * vn_op_start - start an operation described by a record
+ * @seq: out, its sequence number on this rank, or NULL
+ */
+int vn_op_start(const struct vn_op *op, vn_comm_t comm, vn_queue_t stream, uint64_t *seq);
+
+/**
+ * vn_op_status - how an operation of this rank stands
+ * @seq: one of the last 16
+ *
+ * 0: done, -EINPROGRESS, or the error it ended with. Works on it.
+ */
+int vn_op_status(vn_comm_t comm, uint64_t seq);
+
+/* ---- the tuner ------------------------------------------------------------ */
+
+/**
+ * struct vn_choice - what the tuner would do, and why
+ * @way: chosen
+ * @cost_us: of every way; negative: out of the question
+ * @source: where the figures come from: "built-in", "caller"
+ * @why: one line for people
+ */
+struct vn_choice {
+	enum vn_way way;
+	double cost_us[VN_WAY_COUNT];
+	char source[256];
+	char why[256];
+};
+
+/**
+ * vn_coll_explain - what the tuner picks for an operation on HBM
+ * @config: NULL: defaults and environment
+ */
+int vn_coll_explain(vn_device_t dev, enum vn_coll op, int ranks, uint64_t bytes,
+		    const struct vn_config *config, struct vn_choice *choice);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
