@@ -17,6 +17,16 @@ const char *vn_version(void)
 	return VN_VERSION;
 }
 
+void vn_lock_init(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
 uint64_t vn_now(void)
 {
 	struct timespec ts;

@@ -74,6 +74,9 @@ int vn_call(struct vn_lib_device *dev, uint32_t cmd, void *arg, uint32_t size);
 /* The allocation in which [p, p + bytes) lies as mapped here; false: none. */
 bool vn_mem_find(struct vn_lib_device *dev, const void *p, uint64_t bytes, struct vn_mem *mem);
 
+/* A lock held for less than a wake-up takes: who comes second looks again before it sleeps. */
+void vn_lock_init(pthread_mutex_t *lock);
+
 uint64_t vn_now(void); /* CLOCK_MONOTONIC */
 /* Absolute deadline of a timeout from now, saturating. */
 uint64_t vn_deadline(uint64_t timeout_ns);

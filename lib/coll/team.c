@@ -148,7 +148,7 @@ static int team_new(const vn_unique_id *id, uint32_t ranks, vn_device_t dev, str
 
 	if (!t)
 		return vn_fail(-ENOMEM, "no memory for a communicator of %u ranks", ranks);
-	pthread_mutex_init(&t->lock, NULL);
+	vn_lock_init(&t->lock);
 	t->id = *id;
 	t->ranks = ranks;
 	t->dev = dev;

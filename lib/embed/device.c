@@ -72,7 +72,7 @@ int embed_device_new(const struct vn_spec *spec, struct embed_device **to)
 	if (!dev)
 		return vn_fail(-ENOMEM, "no memory for an embedded device");
 	pthread_mutex_init(&dev->objects, NULL);
-	pthread_mutex_init(&dev->sched_lock, NULL);
+	vn_lock_init(&dev->sched_lock);
 	pthread_cond_init(&dev->sched_cond, NULL);
 	pthread_cond_init(&dev->left_cond, NULL);
 	vn_switch_init(&dev->sw, spec->sleds, spec->chips);

@@ -44,6 +44,7 @@ struct embed_device {
 	u32 nrunners;
 	struct embed_runner *runners;
 	u32 runner_waiters; /* atomic */
+	u32 waiting; /* atomic: threads inside WAIT */
 
 	pthread_mutex_t sched_lock;
 	pthread_cond_t sched_cond; /* workers without work */

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../home.h"
 #include "embed.h"
 
 static void queue_free(struct embed_queue *q)
@@ -42,7 +43,7 @@ int embed_queue_create(struct embed_context *ctx, struct vn_queue_create *a)
 		free(q);
 		return -ENOMEM;
 	}
-	pthread_mutex_init(&q->lock, NULL);
+	vn_lock_init(&q->lock);
 	q->ctx = ctx;
 	/* A copy of the fd, so that closing it outside can't redirect our writes. */
 	q->eventfd = a->flags & VN_QUEUE_EVENTFD ? fcntl(a->eventfd, F_DUPFD_CLOEXEC, 0) : -1;

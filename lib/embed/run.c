@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "../fpenv.h"
 #include "../home.h"
 #include "embed.h"
 
@@ -14,6 +15,8 @@
 #define TURN_BYTES (1u << 20)
 /* A launch touching less than this is done before a helper is awake. */
 #define HELP_BYTES (2u << 20)
+/* The first turn at a launch: others that wait for it come meanwhile, and need no waking. */
+#define FIRST_BYTES (128u << 10)
 /* How long an idle worker, or a helper with nothing to claim, keeps looking. */
 #define SPIN_NS 50000
 
@@ -64,7 +67,8 @@ static void show(struct embed_queue *q)
 }
 
 /* Works on the launch of q, of which this runner is a helper, until nothing is left for it. */
-static enum vn_run help(struct embed_queue *q, struct embed_runner *r, struct embed_plan *p)
+static enum vn_run help(struct embed_queue *q, struct embed_runner *r, struct embed_plan *p,
+			bool begun)
 {
 	struct embed_device *dev = q->ctx->dev;
 	u32 hint = (u32)(r - dev->runners) * p->p.nprograms / dev->nrunners;
@@ -74,7 +78,11 @@ static enum vn_run help(struct embed_queue *q, struct embed_runner *r, struct em
 	u32 failed;
 
 	for (;;) {
-		work = vn_plan_work(&p->p, &r->r, hint, TURN_BYTES);
+		work = vn_plan_work(&p->p, &r->r, hint, begun ? FIRST_BYTES : TURN_BYTES);
+		/* A worker would only be in the way of waiters that have all the cores. */
+		if (begun && p->p.cost >= HELP_BYTES && READ_ONCE(dev->waiting) < dev->nrunners)
+			embed_kick(q);
+		begun = false;
 		if (r->r.signalled) {
 			r->r.signalled = false;
 			embed_semaphores(dev);
@@ -132,9 +140,7 @@ enum vn_run embed_turn(struct embed_queue *q, struct embed_runner *r)
 	}
 	if (res != VN_RUN_HELP)
 		return res;
-	if (begun && p->p.cost >= HELP_BYTES)
-		embed_kick(q);
-	return help(q, r, p);
+	return help(q, r, p, begun);
 }
 
 /* The next ready queue, with one more user, and the semaphore events before; sched_lock held. */
@@ -208,11 +214,13 @@ int embed_wait(struct embed_context *ctx, struct vn_wait *a)
 	struct embed_runner *r;
 	enum vn_run res;
 	bool worked;
-	u32 seen;
+	u32 seen, fp;
 	int err;
 
 	if (!q)
 		return -ENOENT;
+	vn_fetch_add(&dev->waiting, 1u);
+	fp = vn_fp_enter();
 	for (;;) {
 		err = outcome(q, a->target);
 		if (err != -EAGAIN)
@@ -236,6 +244,8 @@ int embed_wait(struct embed_context *ctx, struct vn_wait *a)
 		if (!worked)
 			embed_sleep(dev, seen, a->deadline_ns);
 	}
+	vn_fp_leave(fp);
+	vn_fetch_add(&dev->waiting, -1u);
 	a->cq_tail = READ_ONCE(q->q.cq_shown);
 	a->state = READ_ONCE(q->q.state);
 	embed_queue_put(q);
@@ -271,6 +281,8 @@ void *embed_worker(void *arg)
 	enum vn_run res;
 	u32 wakes;
 
+	/* Whoever started this thread may have set another environment. */
+	vn_fp_enter();
 	for (;;) {
 		pthread_mutex_lock(&dev->sched_lock);
 		while (!dev->sched.head && !dev->stop) {
