@@ -15,6 +15,8 @@
 #define SPINS 2000u
 /* ... and how often it then yields before it sleeps; sleeping costs a wake-up. */
 #define YIELDS 200u
+/* Work of that many bytes is longer than falling asleep and waking up. */
+#define LONG_BYTES (1u << 20)
 /* A sleeper looks again after that long in any case. */
 #define NAP_NS 20000000u
 
@@ -199,9 +201,11 @@ static bool post(struct vn_lib_comm *c, struct coll_pending *d)
 	struct coll_team *t = c->team;
 	struct coll_slot *s = slot_of(t, d->seq);
 	struct coll_post *p = &s->post[c->rank];
-	uint64_t bytes;
+	uint64_t bytes = d->pull ? coll_send_bytes(&d->shape, c->rank) : 0;
 
-	if (!room(c, d->seq, d->pull ? COLL_BOUNCES : COLL_SLOTS) || !stream_idle(d))
+	/* Few bytes lie in the post itself. */
+	if (!room(c, d->seq, bytes > sizeof(p->small) ? COLL_BOUNCES : COLL_SLOTS) ||
+	    !stream_idle(d))
 		return false;
 	p->sig = d->sig;
 	p->count = d->shape.count;
@@ -209,7 +213,6 @@ static bool post(struct vn_lib_comm *c, struct coll_pending *d)
 	p->recv = d->recv;
 	p->extra = d->extra;
 	if (d->pull) {
-		bytes = coll_send_bytes(&d->shape, c->rank);
 		if (bytes && bytes <= sizeof(p->small))
 			memcpy(&p->small, d->send, bytes);
 		else if (bytes)
@@ -472,9 +475,15 @@ static int wait_for(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_
 			doze.tries = 0;
 			continue;
 		}
-		state = __atomic_load_n(&slot_of(t, c->completed)->state, __ATOMIC_RELAXED);
+		state = __atomic_load_n(&slot_of(t, c->completed)->state, __ATOMIC_ACQUIRE);
 		if (state == coll_state(c->completed, COLL_LAUNCHED) && coll_device(t))
 			continue;
+		/* Others are at it and long: their cores are not to be asked for. */
+		if ((state == coll_state(c->completed, COLL_LAUNCHED) ||
+		     state == coll_state(c->completed, COLL_SHARED)) &&
+		    t->ranks > t->cores && doze.tries < YIELDS &&
+		    slot_of(t, c->completed)->job.volume >= LONG_BYTES)
+			doze.tries = YIELDS;
 		if (oldest(c)->stream && c->posted == c->completed &&
 		    coll_stream_work(oldest(c)->stream))
 			continue;

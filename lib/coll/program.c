@@ -178,6 +178,7 @@ int coll_launch(struct coll_team *t, struct coll_slot *s, uint64_t seq)
 		vn_queue_show(t->queue);
 		s->program = p;
 		s->planned = true;
+		s->job.volume = coll_volume(&s->job.shape);
 		p->used = ++t->clock;
 		p->flying++;
 		t->launches++;
