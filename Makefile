@@ -32,8 +32,10 @@ tests_engine := $(patsubst tests/engine/%.c,$(B)/tests/engine/%,$(wildcard tests
 tests_lib := $(patsubst tests/lib/%.c,$(B)/tests/lib/%,$(wildcard tests/lib/*_test.c))
 tests_abi := $(patsubst tests/abi/%.c,$(B)/tests/abi/%,$(wildcard tests/abi/*_test.c))
 tests_kernel := $(patsubst tests/kernel/%.c,$(B)/tests/kernel/%,$(wildcard tests/kernel/*.c))
+# The peers of the collectives: MPI libraries, those that are there.
+mpis	:= $(foreach m,openmpi mpich,$(if $(shell command -v mpicc.$(m)),$(m)))
 benches	:= $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out %_mpi.c,$(wildcard tests/bench/*.c))) \
-	   $(B)/bench/ops_bench
+	   $(B)/bench/ops_bench $(mpis:%=$(B)/bench/coll_%)
 
 .PHONY: all deps module modules tests engine-tests lib-tests benches demo check check-debug bench vm style install dkms clean help FORCE
 .DELETE_ON_ERROR:
@@ -87,9 +89,9 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/libvneuron.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(libs) -luring -lm
 
-$(B)/bench/allreduce_mpi: tests/bench/allreduce_mpi.c $(B)/libvneuron.a
+$(B)/bench/coll_openmpi $(B)/bench/coll_mpich: $(B)/bench/coll_%: tests/bench/coll_mpi.c tests/bench/coll.h tests/bench/bench.h
 	@mkdir -p $(@D)
-	$(Q)OMPI_CC=$(CC) mpicc $(CFLAGS) $(flags) -o $@ $< $(B)/libvneuron.a $(libs) -lm
+	$(Q)OMPI_CC=$(CC) MPICH_CC=$(CC) mpicc.$* $(CFLAGS) $(flags) -DCOLL_IMPL='"$*"' -o $@ $<
 
 # ---- the module: built in a copy, one per kernel -----------------------------
 
@@ -122,9 +124,8 @@ check-debug:
 	$(Q)B=$(B) tests/vm/check.sh debug
 
 bench:
-	$(Q)tools/dev/deps.sh build bench
+	$(Q)tools/dev/deps.sh build guest bench
 	$(Q)$(MAKE) --no-print-directory all benches
-	$(Q)! command -v mpicc >/dev/null || $(MAKE) --no-print-directory $(B)/bench/allreduce_mpi
 	$(Q)B=$(B) tests/bench/bench.sh $(BENCH)
 
 vm:

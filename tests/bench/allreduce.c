@@ -7,6 +7,7 @@
  */
 #include <getopt.h>
 
+#include "floor.h"
 #include "ours.h"
 
 #define MOST (16ull << 20)
@@ -14,87 +15,22 @@
 /* Bytes touched in the timed parts of one size, about. */
 #define VOLUME (24ull << 30)
 
-/* Ways to walk the memory: bytes of a source or destination taken in one go. */
-static const uint64_t tiles[] = { 4096, 16384, 65536, UINT64_MAX };
-
-#define WAYS (2 * ARRAY_SIZE(tiles)) /* with plain and with streaming stores */
-
-struct floor_job {
-	struct ours *o;
-	uint64_t tile;
-	bool stream;
-};
-
-static void read_all(const char *p, uint64_t bytes)
-{
-	/* volatile keeps the loads, so not even an OR is needed to hold them. */
-	for (const char *end = p + bytes; p < end; p += 128)
-		asm volatile("vmovdqu %0, %%ymm0\n\t"
-			     "vmovdqu 32%0, %%ymm1\n\t"
-			     "vmovdqu 64%0, %%ymm2\n\t"
-			     "vmovdqu 96%0, %%ymm3"
-			     :
-			     : "o"(*p)
-			     : "xmm0", "xmm1", "xmm2", "xmm3", "memory");
-}
-
-static void write_all(char *p, uint64_t bytes, bool stream)
-{
-	char *end = p + bytes;
-
-	if (stream)
-		for (; p < end; p += 64)
-			asm volatile("vmovntdq %%ymm0, %0\n\t"
-				     "vmovntdq %%ymm0, 32%0"
-				     : "=o"(*p)
-				     :
-				     : "memory");
-	else
-		for (; p < end; p += 64)
-			asm volatile("vmovdqu %%ymm0, %0\n\t"
-				     "vmovdqu %%ymm0, 32%0"
-				     : "=o"(*p)
-				     :
-				     : "memory");
-}
-
-/* A member takes its share of the elements, of all ranks. */
-static void floor_part(void *arg, uint32_t member, uint32_t members)
-{
-	const struct floor_job *j = arg;
-	uint64_t share = (j->o->bytes / members + 127) & ~127ull, at = member * share, n;
-	uint64_t end = at + share < j->o->bytes ? at + share : j->o->bytes;
-	uint32_t r;
-
-	for (; at < end; at += n) {
-		n = end - at < j->tile ? end - at : j->tile;
-		for (r = 0; r < j->o->ranks; r++)
-			read_all((char *)j->o->send[r].ptr + at, n);
-		for (r = 0; r < j->o->ranks; r++)
-			write_all((char *)j->o->recv[r].ptr + at, n, j->stream);
-	}
-	asm volatile("sfence\n\tvzeroupper" : : : "memory");
-}
-
 static void show(struct ours *o, struct series *us, struct series *ways, uint64_t wrong, FILE *json)
 {
 	double moved = 2.0 * o->ranks * o->bytes, t = series_at(us, 50), f, least;
 	uint32_t best = 0, w;
-	char size[32], how[24];
+	char size[32], text[24];
+	const char *how;
 
 	least = series_at(&ways[0], 0);
-	for (w = 1; w < WAYS; w++) {
+	for (w = 1; w < FLOOR_WAYS; w++) {
 		if (series_at(&ways[w], 50) < series_at(&ways[best], 50))
 			best = w;
 		if (series_at(&ways[w], 0) < least)
 			least = series_at(&ways[w], 0);
 	}
 	f = series_at(&ways[best], 50);
-	if (tiles[best / 2] == UINT64_MAX)
-		snprintf(how, sizeof(how), "%s", best & 1 ? "stream" : "plain");
-	else
-		snprintf(how, sizeof(how), "%s, %u KiB", best & 1 ? "stream" : "plain",
-			 (unsigned int)(tiles[best / 2] >> 10));
+	how = floor_how(best, text);
 	printf("%9s %11.1f %11.1f %7.2f %7.2f | %11.1f %7.2f  %-14s | %5.2f %5.2f %7llu\n",
 	       size_text(o->bytes, size), t, series_at(us, 0), o->bytes / 1e3 / t, moved / 1e3 / t,
 	       f, moved / 1e3 / f, how, f / t, least / series_at(us, 0), (unsigned long long)wrong);
@@ -117,16 +53,20 @@ static void show(struct ours *o, struct series *us, struct series *ways, uint64_
 static uint64_t bench_size(struct ours *o, struct crew *crew, uint64_t bytes, uint32_t rounds,
 			   FILE *json)
 {
-	struct series us = { 0 }, ways[WAYS] = { 0 };
+	struct series us = { 0 }, ways[FLOOR_WAYS] = { 0 };
 	struct contents x = { .o = o };
 	uint64_t moved = 2ull * o->ranks * bytes;
-	struct floor_job job = { .o = o };
-	uint32_t w;
+	struct floor_job job = { .ranks = o->ranks, .bytes = bytes };
+	uint32_t w, r;
 	double t;
 
 	ours_plan(o, bytes);
+	for (r = 0; r < o->ranks; r++) {
+		job.send[r] = o->send[r].ptr;
+		job.recv[r] = o->recv[r].ptr;
+	}
 	if (!rounds) {
-		rounds = VOLUME / (moved * (WAYS + 1));
+		rounds = VOLUME / (moved * (FLOOR_WAYS + 1));
 		rounds = rounds < 5 ? 5 : rounds > 100 ? 100 : rounds;
 	}
 	/* Round 0 warms up: pages, caches, branch predictors, helpers. */
@@ -136,10 +76,9 @@ static uint64_t bench_size(struct ours *o, struct crew *crew, uint64_t bytes, ui
 		if (x.round)
 			series_add(&us, t);
 		crew_run(crew, check_part, &x);
-		for (w = 0; w < WAYS; w++) {
+		for (w = 0; w < FLOOR_WAYS; w++) {
 			crew_run(crew, fill_part, &x);
-			job.tile = tiles[w / 2];
-			job.stream = w & 1;
+			job.way = w;
 			t = crew_run(crew, floor_part, &job);
 			if (x.round)
 				series_add(&ways[w], t);
@@ -147,7 +86,7 @@ static uint64_t bench_size(struct ours *o, struct crew *crew, uint64_t bytes, ui
 	}
 	show(o, &us, ways, x.wrong, json);
 	series_free(&us);
-	for (w = 0; w < WAYS; w++)
+	for (w = 0; w < FLOOR_WAYS; w++)
 		series_free(&ways[w]);
 	return x.wrong;
 }

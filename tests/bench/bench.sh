@@ -7,14 +7,16 @@
 #
 #   -o FILE    all rows as one JSON array
 #   -d DEVICE  the device of nop and allreduce, default embedded
-#   SECTION    ops, nop, allreduce, mpi, guest; default all
+#   SECTION    ops, nop, allreduce, coll, guest, coll-guest; default all
 #
 # ops        arithmetic on one core: against scalar code and a memory floor
 # nop        descriptors that do nothing, against io_uring
 # allreduce  144 chips, against a floor: all cores, every byte touched once
-# mpi        2 chips, against the best of Open MPI's settings
+# coll       2 to 144 ranks, 8 B to 64 MiB, against the best of the settings of
+#            Open MPI and MPICH, and a floor; $COLL: options of coll.sh
 # guest      nop on the kernel module, where modules can be loaded: else in a
 #            guest, maybe an emulated one; to be looked at, not compared
+# coll-guest  coll with two ranks on the kernel module, there
 #
 # In every table a ratio is the other's time by ours: above 1 we are faster.
 # What takes part in a ratio took turns in one run.
@@ -38,7 +40,7 @@ while getopts o:d: opt; do
 done
 shift $((OPTIND - 1))
 sections=("$@")
-[[ $# != 0 ]] || sections=(ops nop allreduce mpi guest)
+[[ $# != 0 ]] || sections=(ops nop allreduce coll guest coll-guest)
 
 tmp=$(mktemp -d "$PWD/$B/bench.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
@@ -95,97 +97,48 @@ bench_allreduce() {
 	"$B/bench/allreduce" -o "$rows" "${device[@]}"
 }
 
-# Settings of Open MPI: the first of them may be far from the best.
-mpi_settings() {
-	local ob1='--mca pml ob1 --mca btl self,vader --mca btl_vader_single_copy_mechanism'
-	local ucx='--mca pml ucx --mca pml_ucx_tls any --mca pml_ucx_devices any -x UCX_TLS='
-	local tuned='--mca coll_tuned_use_dynamic_rules 1 --mca coll_tuned_allreduce_algorithm'
-
-	cat <<-EOF
-	default
-	ob1-cma $ob1 cma
-	ob1-copy $ob1 none
-	ucx-posix ${ucx}posix,self
-	ucx-cma ${ucx}posix,cma,self
-	coll-sm $ob1 cma --mca coll_sm_priority 100
-	doubling $ob1 cma $tuned 3
-	ring $ob1 cma $tuned 4
-	segmented $ob1 cma $tuned 5
-	rabenseifner $ob1 cma $tuned 6
-	ucx-ring ${ucx}posix,self $tuned 4
-	EOF
+bench_coll() {
+	title "all-reduce against the best of the MPI libraries' settings, and a floor"
+	# shellcheck disable=SC2086 # options
+	tests/bench/coll.sh -o "$rows" -g "$B/bench-plots" ${COLL:-}
 }
 
-bench_mpi() {
-	local label args words
-
-	title "all-reduce of two ranks against Open MPI"
-	if [[ ! -x $B/bench/allreduce_mpi ]] || ! command -v mpirun >/dev/null; then
-		failed "no Open MPI: run tools/dev/deps.sh bench, then make bench"
-		return
-	fi
-	# It wants to be asked twice before it runs as root.
-	export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-	while read -r label args; do
-		read -ra words <<<"$args"
-		echo "... $label" >&2
-		timeout 300 mpirun -n 2 "${words[@]}" "$B/bench/allreduce_mpi" -l "$label" -o "$rows" \
-			</dev/null >>"$tmp/mpi" 2>"$tmp/err" ||
-			{ cat "$tmp/err" >&2; failed "Open MPI with setting $label failed"; }
-	done < <(mpi_settings)
-	[[ -s $tmp/mpi ]] || return 0
-	# setting bytes side min p50 p99 max wrong
-	awk '
-	$3 == "openmpi" {
-		if (!($2 in best) || $5 < best[$2]) {
-			best[$2] = $5
-			setting[$2] = $1
-		}
-		if (!seen[$2]++)
-			size[++sizes] = $2
-	}
-	{
-		p50[$1, $2, $3] = $5
-		min[$1, $2, $3] = $4
-		wrong[$2] += $8
-	}
-	END {
-		printf "fp32 sum; times in us; the best of Open MPI'\''s settings, and ours as measured beside it\n"
-		printf "%9s %10s %10s | %10s %10s  %-12s %10s | %5s %5s %6s\n", "bytes", "ours p50", "min",
-			"MPI p50", "min", "setting", "(default)", "ratio", "(min)", "wrong"
-		for (i = 1; i <= sizes; i++) {
-			b = size[i]
-			s = setting[b]
-			printf "%9d %10.1f %10.1f | %10.1f %10.1f  %-12s %10.1f | %5.2f %5.2f %6d\n", b,
-				p50[s, b, "vneuron"], min[s, b, "vneuron"], p50[s, b, "openmpi"],
-				min[s, b, "openmpi"], s, p50["default", b, "openmpi"],
-				p50[s, b, "openmpi"] / p50[s, b, "vneuron"],
-				min[s, b, "openmpi"] / min[s, b, "vneuron"], wrong[b]
-		}
-	}' "$tmp/mpi"
-}
-
-bench_guest() {
-	local ko where
+# on_module TITLE SECONDS JOB: runs it where the module can be loaded, loaded;
+# JSON rows it leaves in $VN_OUT/guest are ours.
+on_module() {
+	local ko where job
 
 	where=$(tests/vm/home.sh)
-	title "empty descriptors on the kernel module ($where; reported only)"
+	title "$1 ($where; reported only)"
 	ko=$top/$B/kmod-6.1/vneuron.ko
 	[[ $where != host ]] || ko=$top/$B/kmod-host/vneuron.ko
 	if [[ ! -e $ko ]]; then
 		say "no $ko: make builds it"
 		return
 	fi
-	export VN_OUT=$tmp VN_KO=$ko VN_BENCH=$top/$B/bench
+	export VN_OUT=$tmp VN_KO=$ko VN_BENCH=$top/$B/bench VN_COLL="${COLL:-}" VN_B=$top/$B
 	# shellcheck disable=SC2016 # expanded where it runs
-	local job='set -e; insmod "$VN_KO"; trap "rmmod vneuron" EXIT
-		"$VN_BENCH/nop" -d /dev/vneuron0 -o "$VN_OUT/guest"'
+	job='set -e; insmod "$VN_KO"; trap "rmmod vneuron" EXIT; '$3
 	if [[ $where == host ]]; then
-		bash -c "$job" || failed "nop on the module failed"
+		bash -c "$job" || failed "$1 failed"
 	else
-		tests/vm/vm.sh -k 6.1 -t 300 -- bash -c "$job" || failed "nop in a guest failed"
+		tests/vm/vm.sh -k 6.1 -t "$2" -- bash -c "$job" || failed "$1 failed"
 	fi
 	[[ ! -e $tmp/guest ]] || sed "s/^{/{\"where\": \"$where\", /" "$tmp/guest" >>"$rows"
+	rm -f "$tmp/guest"
+}
+
+bench_guest() {
+	# shellcheck disable=SC2016 # expanded where it runs
+	on_module "empty descriptors on the kernel module" 300 \
+		'"$VN_BENCH/nop" -d /dev/vneuron0 -o "$VN_OUT/guest"'
+}
+
+bench_coll_guest() {
+	# shellcheck disable=SC2016 # expanded where it runs
+	on_module "all-reduce of two ranks on the kernel module" 2400 \
+		'B=$VN_B tests/bench/coll.sh -p 2 -s 8,128,2K,32K,512K,8M -d /dev/vneuron0 \
+			-o "$VN_OUT/guest" $VN_COLL'
 }
 
 for s in "${sections[@]}"; do
@@ -193,8 +146,9 @@ for s in "${sections[@]}"; do
 	ops) bench_ops ;;
 	nop) bench_nop ;;
 	allreduce) bench_allreduce ;;
-	mpi) bench_mpi ;;
+	coll) bench_coll ;;
 	guest) bench_guest ;;
+	coll-guest) bench_coll_guest ;;
 	*) say "no section '$s'"; usage ;;
 	esac || failed "$s failed"
 done

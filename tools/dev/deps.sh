@@ -19,7 +19,7 @@ declare -A groups=(
 	[guest]="qemu-system-x86 busybox-static cpio kmod xz-utils zstd bpftrace"
 	[check]="g++ sparse dwarves clang libclang-rt-14-dev numactl procps util-linux iproute2 python3"
 	[debug]="bc bison flex libelf-dev libssl-dev cpio kmod perl xz-utils"
-	[bench]="openmpi-bin libopenmpi-dev gnuplot-nox"
+	[bench]="openmpi-bin libopenmpi-dev mpich libmpich-dev gnuplot-nox"
 	[style]="git clang-format shellcheck"
 )
 
