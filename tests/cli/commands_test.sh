@@ -58,9 +58,8 @@ says "^device .*\($home home\), ABI [0-9]+, (avx2|scalar) arithmetic$" "the devi
 says '^module +(none|[0-9]+\.[0-9]+\.[0-9]+)$' "and the module"
 
 good "coll bench" coll bench all_reduce --ranks 2 --bytes-max 4K --iters 2
-says '^op +ranks +bytes +count +type +redop +min +p50 +p99 +max +algbw +busbw +wrong$' \
-	"has its columns"
-says '^all_reduce +2 +4096 +1024 +float32 +sum .* 0$' "and a row for the last size"
+says '^# +size +count +type +redop +root .* #wrong +min +p99 +max +way$' "has its columns"
+says '^ +4096 +1024 +float32 +sum +-1 .* (pull|share|plan)$' "and a row for the last size"
 says 'GB/s = 10\^9 bytes per second' "and says what its unit is"
 
 # What is below does not depend on the home.

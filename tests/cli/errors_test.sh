@@ -47,6 +47,8 @@ bad 2 "'chip remove'.* list show" "unknown command of another object" chip remov
 bad 2 "'coll' wants" "no command, and no default" coll
 bad 2 "CHIP" "missing argument" chip show
 bad 2 "OPERATION" "missing operation" coll bench
+bad 2 "OPERATION" "missing operation of another command" coll explain --bytes 8
+bad 2 "'all_reduce'" "an argument to coll tune" coll tune all_reduce
 bad 2 "'2'" "an argument too many" chip show 1 2
 bad 2 "'x'" "an argument to a command that has none" version x
 bad 2 "'-x'" "unknown option" -x
@@ -79,24 +81,49 @@ done
 
 while IFS='|' read -r pattern args; do
 	# shellcheck disable=SC2086
-	bad 2 "$pattern" "coll bench $args" coll bench $args
+	bad 2 "$pattern" "coll $args" coll $args
 done <<'END'
-'all_to_none'.*all_reduce|all_to_none
---ranks 0: want 1 to 144|all_reduce --ranks 0
---ranks 145: want|all_reduce --ranks 145
---ranks 2K: want|all_reduce --ranks 2K
---iters x: want|all_reduce --iters x
---iters 0: want|all_reduce --iters 0
---factor 1: want|all_reduce --factor 1
---bytes-min 3: want 4 to|all_reduce --bytes-min 3
---bytes-max 2G: want|all_reduce --bytes-max 2G
---bytes-max 1T: want|all_reduce --bytes-max 1T
---bytes-min is more|all_reduce --bytes-min 8K --bytes-max 4K
---type int8: want one of float32|all_reduce --type int8
---redop avg: want one of sum|all_reduce --redop avg
+'all_to_none'.*all_reduce.*barrier, and all|bench all_to_none
+--ranks 0: want 1 to 144|bench all_reduce --ranks 0
+--ranks 145: want|bench all_reduce --ranks 145
+--ranks 2K: want|bench all_reduce --ranks 2K
+--iters x: want|bench all_reduce --iters x
+--iters 0: want|bench all_reduce --iters 0
+--warmup -1: want 0 to|bench all_reduce --warmup -1
+--factor 1: want|bench all_reduce --factor 1
+--bytes-min 3: want 4 to|bench all_reduce --bytes-min 3
+--bytes-min 7: want 8 to|bench all_gather --type int64 --bytes-min 7
+--bytes-max 2G: want|bench all_reduce --bytes-max 2G
+--bytes-max 1T: want|bench all_reduce --bytes-max 1T
+--bytes-min is more|bench all_reduce --bytes-min 8K --bytes-max 4K
+--type int7: want one of int8.*float8e5m2|bench all_reduce --type int7
+--redop mean: want one of sum|bench all_reduce --redop mean
+--root 144: want 0 to 143|bench reduce --root 144
+--threads two: want one of ranks, one|bench all_reduce --threads two
+--buffers disk: want one of hbm, host|bench all_reduce --buffers disk
+--way ring: want one of auto, pull, share, plan|bench all_reduce --way ring
+'all_to_none'.*all_reduce.*barrier$|explain all_to_none
+'all'.*all_reduce|explain all
+--bytes -1: want 0 to|explain all_reduce --bytes -1
+--way ring: want one of auto|explain all_reduce --way ring
+--ranks 2,x: 'x': want 1 to 144|tune --ranks 2,x
+--ranks 2,: '': want|tune --ranks 2,
+'none'.*all_reduce|tune --ops all_reduce,none
+barrier has no sizes|tune --ops barrier
+scan is there twice|tune --ops scan,reduce,scan
+--max-bytes 4: want 8 to|tune --max-bytes 4
+--seconds 0: want 1 to|tune --seconds 0
 END
-bad 1 "--ranks 5: there are 4 chips" "more ranks than chips" \
-	-d embedded:sleds=1,chips=4 coll bench all_reduce --ranks 5
+for command in 'bench all_reduce' 'explain all_reduce' 'tune'; do
+	# shellcheck disable=SC2086
+	bad 1 "--ranks 5: there are 4 chips" "more ranks than chips: $command" \
+		-d embedded:sleds=1,chips=4 coll $command --ranks 5
+	# shellcheck disable=SC2086
+	bad 1 "/dev/no/node" "coll $command says so too" -j -d /dev/no/node coll $command
+done
+bad 1 "--root 2: there are 2 ranks" "a root that is no rank" coll bench reduce --ranks 2 --root 2
+VNEURON_COLL_WAY=ring bad 1 "VNEURON_COLL_WAY=ring" "no such way in the environment" \
+	coll explain all_reduce
 bad 1 "chip 0: .*65536" "more bytes than HBM" \
 	-d embedded:sleds=1,chips=2,hbm=64K coll bench all_reduce --bytes-min 256K --bytes-max 256K
 

@@ -16,7 +16,7 @@ fi
 
 run -j switch show
 json '$d->{tx_bytes}' && before=$value
-"$ctl" coll bench all_reduce --ranks 2 --bytes-min 64K --bytes-max 64K --iters 1000000 \
+"$ctl" coll bench all_reduce --ranks 2 --bytes-min 64K --bytes-max 64K --iters 1000000 --way plan \
 	>"$tmp/bench" 2>&1 &
 pid=$!
 for _ in $(seq 100); do
@@ -28,10 +28,10 @@ ok $status "queue list, while a program runs"
 is "grep { \$_->{pid} == $pid } @\$d" "has its queue"
 is '!grep { !fields($_, "chip:n queue:n context:n pid:n uid:n depth:n state:s status:n done:n") } @$d' \
 	"with its fields"
-is "my (\$q) = grep { \$_->{pid} == $pid } @\$d; \$q->{chip} == 0 && \$q->{depth} == 8 &&
+is "my (\$q) = grep { \$_->{pid} == $pid } @\$d; \$q->{chip} == 0 && \$q->{depth} == 128 &&
 	\$q->{state} eq 'ready' && \$q->{status} == 0 && \$q->{uid} == $(id -u)" "as it was made"
 good "in text" queue list
-says "^c0 .* $pid +$(id -u) +8 +ready " "too"
+says "^c0 .* $pid +$(id -u) +128 +ready " "too"
 for _ in $(seq 100); do
 	run -j chip show 1
 	json '$d->{hbm_used} >= 131072 && $d->{tx_bytes} > 0' && break

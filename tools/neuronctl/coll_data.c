@@ -1,90 +1,242 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "coll_data.h"
 
 static const struct coll_type types[] = {
-	{ "float32", VN_FLOAT32 },
-	{ "bfloat16", VN_BFLOAT16 },
-	{ "float16", VN_FLOAT16 },
-	{ "int32", VN_INT32 },
+	{ "int8", VN_INT8, true, 0, 0, 127, 6 },
+	{ "uint8", VN_UINT8, false, 0, 0, 255, 7 },
+	{ "int32", VN_INT32, true, 0, 0, 1 << 24, 30 },
+	{ "uint32", VN_UINT32, false, 0, 0, 1 << 24, 30 },
+	{ "int64", VN_INT64, true, 0, 0, 1 << 24, 30 },
+	{ "uint64", VN_UINT64, false, 0, 0, 1 << 24, 30 },
+	{ "float16", VN_FLOAT16, true, 5, 10, 2048, 15 },
+	{ "float32", VN_FLOAT32, true, 8, 23, 1 << 24, 30 },
+	{ "float64", VN_FLOAT64, true, 11, 52, 1 << 24, 30 },
+	{ "bfloat16", VN_BFLOAT16, true, 8, 7, 256, 30 },
+	{ "float8e4m3", VN_FLOAT8E4M3, true, 4, 3, 16, 8 },
+	{ "float8e5m2", VN_FLOAT8E5M2, true, 5, 2, 8, 15 },
 };
 
-static const char *const redops[VN_REDOP_COUNT] = {
-	[VN_SUM] = "sum",
-	[VN_PROD] = "prod",
-	[VN_MAX] = "max",
-	[VN_MIN] = "min",
+#define TYPES (sizeof(types) / sizeof(*types))
+
+static const struct {
+	const char *name;
+	enum vn_redop op;
+} redops[] = {
+	{ "sum", VN_SUM },
+	{ "prod", VN_PROD },
+	{ "min", VN_MIN },
+	{ "max", VN_MAX },
 };
 
-/* 144 of the first kind sum up to at most 576, which a float16 holds exactly. */
-static const int values[8] = { -4, -3, -2, -1, 0, 1, 2, 3 };
-/* A bfloat16 ends at 256. */
-static const int narrow[8] = { -1, 0, 1, 1, -1, 0, 1, 0 };
-static const int factors[2] = { 1, 2 };
+#define REDOPS (sizeof(redops) / sizeof(*redops))
 
 const struct coll_type *coll_type_find(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(types) / sizeof(*types); i++)
+	for (i = 0; i < TYPES; i++)
 		if (!strcmp(types[i].name, name))
 			return &types[i];
 	return NULL;
 }
 
+const char *coll_type_names(void)
+{
+	static char list[256];
+	size_t i, n = 0;
+
+	for (i = 0; i < TYPES; i++)
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "",
+				      types[i].name);
+	return list;
+}
+
 int coll_redop_find(const char *name)
 {
-	int i;
+	size_t i;
 
-	for (i = 0; i < VN_REDOP_COUNT; i++)
-		if (!strcmp(redops[i], name))
-			return i;
+	for (i = 0; i < REDOPS; i++)
+		if (!strcmp(redops[i].name, name))
+			return redops[i].op;
 	return -1;
 }
 
 const char *coll_redop_name(enum vn_redop op)
 {
-	return redops[op];
+	size_t i;
+
+	for (i = 0; i < REDOPS && redops[i].op != op; i++)
+		;
+	return i < REDOPS ? redops[i].name : NULL;
 }
 
-/* Exact for |v| <= 256 (bfloat16), 2048 (float16), 2^24 (float32). */
-static uint32_t encode(int32_t v, enum vn_type type)
+const char *coll_redop_names(void)
 {
-	union {
-		float f;
-		uint32_t u;
-	} bits = { (float)v };
+	static char list[128];
+	size_t i, n = 0;
 
-	switch (type) {
-	case VN_FLOAT32:
-		return bits.u;
-	case VN_BFLOAT16:
-		return bits.u >> 16;
-	case VN_FLOAT16:
-		if (!v)
-			return 0;
-		/* The exponent's bias is 15 instead of 127; 13 bits of mantissa go. */
-		return (bits.u >> 16 & 0x8000) | ((bits.u & 0x7fffffff) - (112u << 23)) >> 13;
-	default:
-		return (uint32_t)v;
+	for (i = 0; i < REDOPS; i++)
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "",
+				      redops[i].name);
+	return list;
+}
+
+/* ---- the alphabet --------------------------------------------------------- */
+
+/* A whole number in the type, which holds it exactly: no rounding here. */
+static uint64_t encode(const struct coll_type *t, int64_t v)
+{
+	uint64_t negative = v < 0, m = negative ? (uint64_t)-v : (uint64_t)v, e;
+
+	if (!t->exponent)
+		return (uint64_t)v;
+	if (!m)
+		return 0;
+	e = 63 - (uint64_t)__builtin_clzll(m);
+	/* The leading one is implied, the rest moves to the top of the mantissa. */
+	m -= 1ull << e;
+	m = e > t->mantissa ? m >> (e - t->mantissa) : m << (t->mantissa - e);
+	e += (1ull << (t->exponent - 1)) - 1;
+	return ((negative << t->exponent | e) << t->mantissa) | m;
+}
+
+static uint32_t mix(uint32_t x)
+{
+	x ^= x >> 15;
+	x *= 0x27d4eb2fu;
+	return x ^ x >> 16;
+}
+
+static uint32_t divide_up(uint32_t a, uint32_t b)
+{
+	return (a + b - 1) / b;
+}
+
+/* As large an alphabet as sums of all ranks allow; else fewer ranks contribute. */
+static void sum_letters(struct coll_letters *l, uint32_t ranks)
+{
+	const struct coll_type *t = l->type;
+	int64_t most;
+	uint32_t k;
+
+	for (l->letters = 8;; l->letters /= 2) {
+		most = t->is_signed ? l->letters / 2 : l->letters - 1;
+		if (l->letters == 2 || most * ranks <= t->exact)
+			break;
+	}
+	l->stride = divide_up(ranks, (uint32_t)(t->exact / most));
+	for (k = 0; k < l->letters; k++) {
+		l->value[k] = t->is_signed ? (int64_t)k - most : (int64_t)k;
+		/* -2 -1 1 2: a rank that is missing shows. */
+		l->value[k] += t->is_signed && l->value[k] >= 0;
 	}
 }
 
-static uint32_t pick(uint64_t i, uint32_t rank, uint32_t round, enum vn_redop op)
+static void product_letters(struct coll_letters *l, uint32_t ranks)
 {
-	uint32_t x;
+	static const int64_t factor[4] = { 1, 2, -1, -2 };
 
-	/* Any 16 ranks in a row have one factor of two: 144 make 2^9. */
-	if (op == VN_PROD)
-		return (i + 7 * rank + round) % 16 == 0;
-	x = (uint32_t)i * 0x9e3779b1u ^ (rank * 0x85ebca77u + round * 0xc2b2ae3du);
-	x ^= x >> 15;
-	return x * 0x27d4eb2fu >> 29;
+	l->letters = l->type->is_signed ? 4 : 2;
+	l->stride = divide_up(ranks, l->type->doublings);
+	memcpy(l->value, factor, l->letters * sizeof(*factor));
+	l->value[COLL_LETTERS] = 1;
 }
 
-static int32_t fold(int32_t a, int32_t v, enum vn_redop op)
+static void extreme_letters(struct coll_letters *l)
+{
+	const struct coll_type *t = l->type;
+	uint32_t k;
+
+	for (l->letters = COLL_LETTERS; l->letters / 2 > t->exact; l->letters /= 2)
+		;
+	for (k = 0; k < l->letters; k++)
+		l->value[k] = (int64_t)k - (t->is_signed ? l->letters / 2 : 0);
+}
+
+void coll_letters_init(struct coll_letters *l, const struct coll_type *type, bool reduces,
+		       enum vn_redop redop, uint32_t ranks)
+{
+	uint32_t k;
+
+	memset(l, 0, sizeof(*l));
+	l->type = type;
+	l->redop = redop;
+	l->size = vn_type_size(type->type);
+	l->letters = COLL_LETTERS;
+	l->stride = 1;
+	if (!reduces) {
+		for (k = 0; k < l->letters; k++)
+			l->code[k] = (uint64_t)mix(k + 1) << 32 | mix(~k);
+		return;
+	}
+	if (redop == VN_SUM)
+		sum_letters(l, ranks);
+	else if (redop == VN_PROD)
+		product_letters(l, ranks);
+	else
+		extreme_letters(l);
+	for (k = 0; k <= COLL_LETTERS; k++)
+		l->code[k] = encode(type, l->value[k]);
+}
+
+/* ---- contents -------------------------------------------------------------- */
+
+/* So many elements at a time. */
+#define CHUNK 256u
+
+static void pick(const struct coll_letters *l, uint8_t *k, uint32_t rank, uint32_t round,
+		 uint64_t first, uint32_t n)
+{
+	uint32_t salt = mix(rank * 0x85ebca77u + round * 0xc2b2ae3du + 1), mask = l->letters - 1;
+	uint32_t turn = (uint32_t)((first + rank + round) % l->stride), i;
+
+	for (i = 0; i < n; i++)
+		k[i] = mix((uint32_t)(first + i) * 0x9e3779b1u ^ salt) & mask;
+	if (l->stride == 1)
+		return;
+	for (i = 0; i < n; i++) {
+		if (turn)
+			k[i] = COLL_LETTERS;
+		turn = turn + 1 == l->stride ? 0 : turn + 1;
+	}
+}
+
+static void put(void *to, uint64_t i, uint64_t code, uint32_t size)
+{
+	switch (size) {
+	case 1:
+		((uint8_t *)to)[i] = (uint8_t)code;
+		break;
+	case 2:
+		((uint16_t *)to)[i] = (uint16_t)code;
+		break;
+	case 4:
+		((uint32_t *)to)[i] = (uint32_t)code;
+		break;
+	default:
+		((uint64_t *)to)[i] = code;
+	}
+}
+
+void coll_letters_write(const struct coll_letters *l, void *to, uint32_t rank, uint32_t round,
+			uint64_t first, uint64_t n)
+{
+	uint32_t m, i, size = l->size;
+	uint8_t k[CHUNK];
+	char *at = to;
+
+	for (; n; n -= m, first += m, at += (uint64_t)m * size) {
+		m = n < CHUNK ? (uint32_t)n : CHUNK;
+		pick(l, k, rank, round, first, m);
+		for (i = 0; i < m; i++)
+			put(at, i, l->code[k[i]], size);
+	}
+}
+
+static int64_t fold(int64_t a, int64_t v, enum vn_redop op)
 {
 	switch (op) {
 	case VN_SUM:
@@ -98,46 +250,36 @@ static int32_t fold(int32_t a, int32_t v, enum vn_redop op)
 	}
 }
 
-void coll_fill(void *to, int32_t *acc, uint64_t count, enum vn_type type, enum vn_redop op,
-	       uint32_t rank, uint32_t round)
+void coll_letters_fold(const struct coll_letters *l, int64_t *acc, bool begin, uint32_t rank,
+		       uint32_t round, uint64_t first, uint64_t n)
 {
-	const int *value = op == VN_PROD ? factors : type == VN_BFLOAT16 ? narrow : values;
-	uint32_t size = vn_type_size(type), code[8], k;
-	uint64_t i;
+	uint8_t k[CHUNK];
+	uint32_t m, i;
 
-	for (k = 0; k < (op == VN_PROD ? 2 : 8); k++)
-		code[k] = encode(value[k], type);
-	for (i = 0; i < count; i++) {
-		k = pick(i, rank, round, op);
-		if (size == 2)
-			((uint16_t *)to)[i] = (uint16_t)code[k];
-		else
-			((uint32_t *)to)[i] = code[k];
-		acc[i] = rank ? fold(acc[i], value[k], op) : value[k];
+	for (; n; n -= m, first += m, acc += m) {
+		m = n < CHUNK ? (uint32_t)n : CHUNK;
+		pick(l, k, rank, round, first, m);
+		for (i = 0; i < m; i++)
+			acc[i] = begin ? l->value[k[i]] : fold(acc[i], l->value[k[i]], l->redop);
 	}
 }
 
-void coll_expect(void *to, const int32_t *acc, uint64_t count, enum vn_type type)
+void coll_letters_encode(const struct coll_letters *l, void *to, const int64_t *acc, uint64_t n)
 {
-	uint32_t size = vn_type_size(type);
 	uint64_t i;
 
-	for (i = 0; i < count; i++) {
-		if (size == 2)
-			((uint16_t *)to)[i] = (uint16_t)encode(acc[i], type);
-		else
-			((uint32_t *)to)[i] = encode(acc[i], type);
-	}
+	for (i = 0; i < n; i++)
+		put(to, i, encode(l->type, acc[i]), l->size);
 }
 
-uint64_t coll_wrong(const void *got, const void *want, uint64_t count, uint32_t size)
+uint64_t coll_wrong(const void *got, const void *want, uint64_t n, uint32_t size)
 {
 	const char *a = got, *b = want;
 	uint64_t i, wrong = 0;
 
-	if (!memcmp(a, b, count * size))
+	if (!memcmp(a, b, n * size))
 		return 0;
-	for (i = 0; i < count; i++)
+	for (i = 0; i < n; i++)
 		wrong += memcmp(a + i * size, b + i * size, size) != 0;
 	return wrong;
 }

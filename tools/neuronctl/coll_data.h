@@ -2,36 +2,64 @@
 /*
  * Contents of benchmark buffers and what a reduction must make of them.
  *
- * The values are integers so small that no intermediate result of any number
- * of ranks is ever rounded, in any order and any type: a result is right when
- * its bits are.
+ * Inputs come from a small alphabet of whole numbers, chosen for the type, the
+ * reduction and the number of ranks so that no intermediate result is ever
+ * rounded, in any order of the ranks: a result is right when its bits are. For
+ * the narrowest types that means that most ranks contribute the neutral element
+ * to most elements. What is only moved has any bits. None of it is computed with
+ * the device's arithmetic.
  */
 #ifndef COLL_DATA_H
 #define COLL_DATA_H
 
+#include <stdbool.h>
 #include <vneuron.h>
 
-/* NULL and -1 for a name that is none. */
+#define COLL_LETTERS 64u
+
 struct coll_type {
 	const char *name;
 	enum vn_type type;
+	bool is_signed;
+	uint8_t exponent, mantissa; /* bits of a float; 0: an integer */
+	int64_t exact; /* whole numbers up to that have no rounding (at most 2^24) */
+	uint32_t doublings; /* 1 may be doubled so often (at most 30 times) */
 };
+
+/* NULL and -1 for a name that is none. */
 const struct coll_type *coll_type_find(const char *name);
 int coll_redop_find(const char *name);
 const char *coll_redop_name(enum vn_redop op);
-/* For the help and for errors: the names there are. */
-#define COLL_TYPES "float32, bfloat16, float16, int32"
-#define COLL_REDOPS "sum, prod, max, min"
+/* For errors: the names there are. */
+const char *coll_type_names(void);
+const char *coll_redop_names(void);
 
+/* What the buffers of an operation are filled from. */
+struct coll_letters {
+	const struct coll_type *type;
+	enum vn_redop redop;
+	uint32_t size; /* of an element */
+	uint32_t letters; /* 2^k */
+	uint32_t stride; /* only every so many-th rank contributes to an element */
+	int64_t value[COLL_LETTERS + 1]; /* the last: neutral */
+	uint64_t code[COLL_LETTERS + 1]; /* in the type */
+};
+
+/* reduces: else what is moved. */
+void coll_letters_init(struct coll_letters *l, const struct coll_type *type, bool reduces,
+		       enum vn_redop redop, uint32_t ranks);
 /*
- * Writes count elements of a rank and folds them into acc; ranks come from 0
- * up. round makes the values of one iteration different from the last one's.
+ * Elements first to first + n - 1 of the input of a rank. The round makes the
+ * contents of one iteration different from the last one's.
  */
-void coll_fill(void *to, int32_t *acc, uint64_t count, enum vn_type type, enum vn_redop op,
-	       uint32_t rank, uint32_t round);
-/* What the reduction must have written: acc in the type. */
-void coll_expect(void *to, const int32_t *acc, uint64_t count, enum vn_type type);
-/* How many of count elements of size bytes differ. */
-uint64_t coll_wrong(const void *got, const void *want, uint64_t count, uint32_t size);
+void coll_letters_write(const struct coll_letters *l, void *to, uint32_t rank, uint32_t round,
+			uint64_t first, uint64_t n);
+/* The same, folded into acc; begin: acc is empty. */
+void coll_letters_fold(const struct coll_letters *l, int64_t *acc, bool begin, uint32_t rank,
+		       uint32_t round, uint64_t first, uint64_t n);
+/* acc in the type. */
+void coll_letters_encode(const struct coll_letters *l, void *to, const int64_t *acc, uint64_t n);
+/* How many of n elements of size bytes differ. */
+uint64_t coll_wrong(const void *got, const void *want, uint64_t n, uint32_t size);
 
 #endif

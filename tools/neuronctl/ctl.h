@@ -12,7 +12,7 @@
 
 #include "json.h"
 
-#define CTL_OPTIONS_MAX 8
+#define CTL_OPTIONS_MAX 16
 
 /* Exit status. */
 enum {
