@@ -77,6 +77,9 @@ bool vn_mem_find(struct vn_lib_device *dev, const void *p, uint64_t bytes, struc
 /* A lock held for less than a wake-up takes: who comes second looks again before it sleeps. */
 void vn_lock_init(pthread_mutex_t *lock);
 
+/* CPUs this process may use, at least 1. */
+uint32_t vn_cores(void);
+
 uint64_t vn_now(void); /* CLOCK_MONOTONIC */
 /* Absolute deadline of a timeout from now, saturating. */
 uint64_t vn_deadline(uint64_t timeout_ns);

@@ -65,7 +65,11 @@ static int by_id(vn_queue_t q, uint32_t cmd)
 
 int vn_queue_destroy(vn_queue_t q)
 {
-	int err = by_id(q, VN_IOCTL_QUEUE_DESTROY);
+	int err;
+
+	if (q->collectives)
+		coll_stream_drain(q);
+	err = by_id(q, VN_IOCTL_QUEUE_DESTROY);
 
 	if (err)
 		return err;

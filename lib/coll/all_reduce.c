@@ -9,15 +9,7 @@
 #include <string.h>
 
 #include "../home.h"
-
-/* A slice pays for resolving its 2p operands only from here on, bytes ... */
-#define SLICE_MIN (8u << 10)
-/* ... and reads long enough runs of each source from here on. */
-#define SLICE_GOOD (32u << 10)
-/* As many slices as that keep several cores busy come before long runs. */
-#define SLICES_WANTED 16u
-/* Slices begin at a cache line, so that two chips never share one. */
-#define SLICE_ALIGN 64u
+#include "move.h"
 
 static int check_chips(const uint16_t *chips, uint32_t n, const char *op)
 {
@@ -32,20 +24,6 @@ static int check_chips(const uint16_t *chips, uint32_t n, const char *op)
 			return vn_fail(-EINVAL, "%s: chip %u is there twice", op, chips[i]);
 	}
 	return 0;
-}
-
-/* Bytes of one slice: every chip has at most one. */
-static uint64_t slice_bytes(uint64_t bytes, uint32_t chips)
-{
-	uint64_t slice = bytes / SLICES_WANTED, least = (bytes + chips - 1) / chips;
-
-	if (slice > SLICE_GOOD)
-		slice = SLICE_GOOD;
-	if (slice < SLICE_MIN)
-		slice = SLICE_MIN;
-	if (slice < least)
-		slice = least;
-	return (slice + SLICE_ALIGN - 1) / SLICE_ALIGN * SLICE_ALIGN;
 }
 
 /* Slice i of so many bytes in all is done by this one of the chips: spread evenly. */
@@ -77,7 +55,7 @@ int vn_build_all_reduce(vn_builder_t b, const uint16_t *chips, uint32_t n,
 	if (count > VN_BYTES_MAX / es)
 		return vn_fail(-EINVAL, "all-reduce: %llu elements are more than %llu bytes",
 			       (unsigned long long)count, VN_BYTES_MAX);
-	slice = slice_bytes(count * es, n) / es;
+	slice = coll_slice_bytes(count * es, n) / es;
 
 	err = vn_build_barrier(b, chips, n);
 	if (err)
@@ -114,7 +92,7 @@ int vn_build_broadcast(vn_builder_t b, const uint16_t *chips, uint32_t n, uint32
 	if (bytes > VN_BYTES_MAX || bytes % 4)
 		return vn_fail(-EINVAL, "broadcast: %llu bytes; want a multiple of 4 up to %llu",
 			       (unsigned long long)bytes, VN_BYTES_MAX);
-	slice = slice_bytes(bytes, n);
+	slice = coll_slice_bytes(bytes, n);
 
 	err = vn_build_barrier(b, chips, n);
 	if (err)

@@ -6,9 +6,6 @@
 
 #include "coll.h"
 
-/* The longest that one rank's buffer may be. */
-#define BYTES_MAX VN_BYTES_MAX
-
 static const char *const names[VN_COLL_COUNT] = {
 	[VN_ALL_REDUCE] = "all_reduce",
 	[VN_REDUCE_TO] = "reduce",
@@ -64,6 +61,7 @@ int vn_group_end(void)
 		return 0;
 	while ((h = group.first)) {
 		group.first = h->next;
+		h->comm->held--;
 		err = coll_start(h->comm, &h->call);
 		group.error = group.error ?: err;
 		free(h);
@@ -93,6 +91,7 @@ static int start(struct vn_lib_comm *c, const struct coll_call *call)
 	*h = (struct held){ .comm = c, .call = *call };
 	*group.last = h;
 	group.last = &h->next;
+	c->held++;
 	return 0;
 }
 
@@ -135,9 +134,9 @@ static int check(const struct vn_lib_comm *c, const struct vn_op *op)
 		return vn_fail(-EINVAL, "%s: unknown reduction %d", name, op->redop);
 	if (rooted(op->op) && (op->root < 0 || (uint32_t)op->root >= c->team->ranks))
 		return vn_fail(-EINVAL, "%s: root %d of %u ranks", name, op->root, c->team->ranks);
-	if (op->count > BYTES_MAX / es)
+	if (op->count > VN_BYTES_MAX / es)
 		return vn_fail(-EINVAL, "%s: %zu elements are more than %llu bytes", name,
-			       op->count, (unsigned long long)BYTES_MAX);
+			       op->count, VN_BYTES_MAX);
 	s.ranks = c->team->ranks;
 	s.root = (uint32_t)op->root;
 	send = op->op == VN_PERMUTE ? op->count * es : coll_send_bytes(&s, c->rank);
@@ -208,7 +207,7 @@ int vn_op_start(const struct vn_op *op, vn_comm_t c, vn_queue_t stream, uint64_t
 			return refuse(vn_fail(-ENOMEM, "no memory for a permutation"));
 	}
 	if (seq)
-		*seq = c->started;
+		*seq = c->started + c->held;
 	return start(c, &call);
 }
 

@@ -32,7 +32,7 @@
 /* What slot.state says of operation number seq: (seq + 1) * 8 + phase. */
 enum coll_phase {
 	COLL_POSTING = 0,
-	COLL_OPENING = 1, /* the last poster is about to open it, unless all has failed */
+	COLL_OPENING = 1, /* all have posted; the last looks at their posts */
 	COLL_SHARED = 2, /* job is open */
 	COLL_LAUNCHED = 3, /* the device has it */
 	COLL_DONE = 4,
@@ -41,7 +41,7 @@ enum coll_phase {
 /* A rank's part of an operation, as posted: one cache line. */
 struct coll_post {
 	uint64_t seq; /* atomic: number + 1 of the operation that stands here */
-	uint64_t sig; /* coll_sig() */
+	uint64_t sig; /* what all must say alike, packed (op.c) */
 	uint64_t count;
 	const char *send;
 	char *recv;
@@ -78,7 +78,6 @@ struct coll_member {
 	uint64_t completed; /* atomic: operations it is through with */
 	uint64_t posted; /* atomic */
 	uint32_t chip;
-	uint32_t last; /* atomic: enum vn_coll it started last */
 	bool joined;
 	bool left;
 } __attribute__((aligned(64)));
@@ -91,7 +90,7 @@ struct coll_team {
 	uint32_t refs, joined;
 	vn_device_t dev;
 	uint64_t timeout_ns;
-	bool check, one_thread;
+	bool check;
 	uint32_t cores;
 	int join_error;
 
@@ -137,6 +136,7 @@ struct vn_lib_comm {
 	struct coll_team *team;
 	uint32_t rank;
 	uint64_t started, posted, completed; /* numbers of operations */
+	uint64_t held; /* of its own, by a group */
 	uint64_t room; /* every rank has completed that many, as last seen */
 	struct coll_pending pending[COLL_SLOTS];
 	int status[COLL_SLOTS];

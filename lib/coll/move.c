@@ -4,6 +4,12 @@
 
 /* Slices begin at a cache line, so that two of them never share one. */
 #define LINE 64u
+/* A slice pays for resolving its operands only from here on, bytes ... */
+#define SLICE_MIN (8u << 10)
+/* ... and reads long enough runs of each source from here on. */
+#define SLICE_GOOD (32u << 10)
+/* As many slices as that keep several cores busy come before long runs. */
+#define SLICES_WANTED 16u
 
 /* Blocks into which the work falls, before they are cut into slices. */
 static uint64_t blocks(const struct coll_shape *s)
@@ -29,6 +35,15 @@ static uint64_t slices(const struct coll_shape *s)
 	uint64_t bytes = s->count * vn_type_size(s->type);
 
 	return (bytes + s->slice - 1) / s->slice;
+}
+
+uint64_t coll_slice_bytes(uint64_t bytes, uint32_t chips)
+{
+	uint64_t slice = bytes / SLICES_WANTED, least = (bytes + chips - 1) / chips;
+
+	slice = slice > SLICE_GOOD ? SLICE_GOOD : slice < SLICE_MIN ? SLICE_MIN : slice;
+	slice = slice < least ? least : slice;
+	return (slice + LINE - 1) / LINE * LINE;
 }
 
 void coll_shape_cut(struct coll_shape *s, uint64_t slice)

@@ -59,6 +59,8 @@ struct coll_shape {
 	const struct coll_extra *const *extra; /* [ranks] or NULL */
 };
 
+/* Bytes of a slice of a fold that chips share: every chip has at most one. */
+uint64_t coll_slice_bytes(uint64_t bytes, uint32_t chips);
 /* How often blocks are cut: pieces of about that many bytes. */
 void coll_shape_cut(struct coll_shape *s, uint64_t slice);
 uint64_t coll_moves(const struct coll_shape *s);

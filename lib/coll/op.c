@@ -139,8 +139,15 @@ static void trigger(struct vn_lib_comm *c, struct coll_slot *s, uint64_t seq)
 	enum vn_way way = (enum vn_way)(s->post[c->rank].sig >> 41 & 7);
 
 	s->arrived = 0;
-	if (make_job(t, s, seq))
+	/*
+	 * Who leaves because of a failure takes along what make_job() looks at: it
+	 * sees OPENING and stays, or this sees the failure.
+	 */
+	__atomic_store_n(&s->state, coll_state(seq, COLL_OPENING), __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&t->error, __ATOMIC_SEQ_CST) || make_job(t, s, seq)) {
+		set_state(t, s, seq, COLL_POSTING);
 		return;
+	}
 	/* Nothing to move: all it takes is that everybody came. */
 	if (!coll_volume(&s->job.shape)) {
 		set_state(t, s, seq, COLL_DONE);
@@ -148,12 +155,6 @@ static void trigger(struct vn_lib_comm *c, struct coll_slot *s, uint64_t seq)
 	}
 	if (choose(t, s, way) == VN_WAY_PLAN && !coll_launch(t, s, seq))
 		return;
-	/* Who leaves because of a failure sees OPENING, or this sees the failure. */
-	__atomic_store_n(&s->state, coll_state(seq, COLL_OPENING), __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&t->error, __ATOMIC_SEQ_CST)) {
-		set_state(t, s, seq, COLL_POSTING);
-		return;
-	}
 	coll_share_open(t, s, seq);
 	coll_share(t, s, seq, c->scratch);
 }
@@ -233,21 +234,6 @@ static bool post(struct vn_lib_comm *c, struct coll_pending *d)
 
 /* ---- completing -------------------------------------------------------------- */
 
-/* The post a pull takes from, once it is there; NULL: not yet, or it disagrees. */
-static const struct coll_post *source(struct vn_lib_comm *c, const struct coll_pending *d,
-				      uint32_t rank)
-{
-	const struct coll_post *p = &slot_of(c->team, d->seq)->post[rank];
-
-	if (!posted(p, d->seq))
-		return NULL;
-	if (p->sig != d->sig || p->count != d->shape.count) {
-		mismatch(c->team, d->seq, c->rank, rank);
-		return NULL;
-	}
-	return p;
-}
-
 /* Ranks of which this one needs something; the others need not be there yet. */
 static bool needs(const struct vn_lib_comm *c, const struct coll_shape *s, uint32_t rank)
 {
@@ -269,16 +255,23 @@ static bool needs(const struct vn_lib_comm *c, const struct coll_shape *s, uint3
 static bool pull(struct vn_lib_comm *c, struct coll_pending *d)
 {
 	struct coll_team *t = c->team;
+	const struct coll_post *post = slot_of(t, d->seq)->post, *p;
 	char *from[VN_MAX_CHIPS];
 
 	for (uint32_t r = 0; r < t->ranks; r++) {
-		const struct coll_post *p;
-
-		if (r == c->rank || !needs(c, &d->shape, r))
+		p = &post[r];
+		if (r == c->rank)
 			continue;
-		p = source(c, d, r);
-		if (!p)
+		if (!posted(p, d->seq)) {
+			if (needs(c, &d->shape, r))
+				return false;
+			continue;
+		}
+		/* Of two that disagree the one that posted last sees it (coll_wake's barrier). */
+		if (!agree(p, &post[c->rank])) {
+			mismatch(t, d->seq, c->rank, r);
 			return false;
+		}
 		from[r] = coll_send_bytes(&d->shape, r) <= sizeof(p->small) ? (char *)&p->small
 									    : bounce(t, d->seq, r);
 	}
@@ -467,6 +460,7 @@ static int wait_for(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_
 	struct coll_team *t = c->team;
 	struct coll_doze doze = { 0 };
 	uint64_t end = 0, state;
+	bool worked;
 	int err = 0;
 
 	while (c->completed < completed) {
@@ -476,18 +470,16 @@ static int wait_for(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_
 			continue;
 		}
 		state = __atomic_load_n(&slot_of(t, c->completed)->state, __ATOMIC_ACQUIRE);
-		if (state == coll_state(c->completed, COLL_LAUNCHED) && coll_device(t))
-			continue;
+		worked = state == coll_state(c->completed, COLL_LAUNCHED) && coll_device(t);
+		if (!worked && oldest(c)->stream && c->posted == c->completed)
+			worked = coll_stream_work(oldest(c)->stream);
 		/* Others are at it and long: their cores are not to be asked for. */
 		if ((state == coll_state(c->completed, COLL_LAUNCHED) ||
 		     state == coll_state(c->completed, COLL_SHARED)) &&
 		    t->ranks > t->cores && doze.tries < YIELDS &&
 		    slot_of(t, c->completed)->job.volume >= LONG_BYTES)
 			doze.tries = YIELDS;
-		if (oldest(c)->stream && c->posted == c->completed &&
-		    coll_stream_work(oldest(c)->stream))
-			continue;
-		if (coll_doze_long(t, &doze)) {
+		if (worked || coll_doze_long(t, &doze)) {
 			check_time(c);
 			if (!end)
 				end = vn_deadline(timeout_ns);
@@ -501,7 +493,8 @@ static int wait_for(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_
 				break;
 			}
 		}
-		coll_doze(t, &doze);
+		if (!worked)
+			coll_doze(t, &doze);
 	}
 	coll_doze_end(t, &doze);
 	return err;
@@ -533,14 +526,14 @@ static bool may_pull(const struct coll_team *t, const struct coll_call *call,
 	return coll_send_bytes(s, s->root) <= COLL_PULL_MAX;
 }
 
-int coll_start(struct vn_lib_comm *c, const struct coll_call *call)
+static int start(struct vn_lib_comm *c, const struct coll_call *call)
 {
 	struct coll_team *t = c->team;
 	struct coll_pending *d;
 	int err = coll_error(t);
 
 	if (!err && c->started - c->completed == COLL_SLOTS)
-		err = coll_wait(c, c->completed + 1, VN_FOREVER);
+		err = wait_for(c, c->completed + 1, VN_FOREVER) ?: coll_error(t);
 	if (err) {
 		free(call->extra);
 		return err;
@@ -573,12 +566,21 @@ int coll_start(struct vn_lib_comm *c, const struct coll_call *call)
 			at = &(*at)->next_on_stream;
 		*at = d;
 	}
-	__atomic_store_n(&t->member[c->rank].last, (uint32_t)call->op, __ATOMIC_RELAXED);
 	c->started++;
 	/* Those before it first. */
 	while (c->posted < c->started && post(c, &c->pending[c->posted % COLL_SLOTS]))
 		;
 	return t->check ? coll_error(t) : 0;
+}
+
+int coll_start(struct vn_lib_comm *c, const struct coll_call *call)
+{
+	int err;
+
+	__atomic_store_n(&c->inside, true, __ATOMIC_SEQ_CST);
+	err = start(c, call);
+	__atomic_store_n(&c->inside, false, __ATOMIC_RELEASE);
+	return err;
 }
 
 void coll_op_forget(struct vn_lib_comm *c)

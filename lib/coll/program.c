@@ -10,12 +10,8 @@
 
 /* Plans a team keeps. */
 #define PROGRAMS_MAX 64u
-/* A slice pays for resolving its operands only from here on, bytes ... */
-#define SLICE_MIN (8u << 10)
-/* ... and reads long enough runs of each source from here on. */
-#define SLICE_GOOD (32u << 10)
-/* As many slices as that keep several cores busy come before long runs. */
-#define SLICES_WANTED 16u
+/* Bytes of a slice of what is copied. */
+#define COPY_SLICE (256u << 10)
 /* One helper's stay in the device before it looks whether all has failed. */
 #define STAY_NS 20000000u
 
@@ -23,20 +19,16 @@
 struct coll_program {
 	struct coll_program *next;
 	struct coll_shape shape;
-	vn_plan_t plan;
+	vn_plan_t plan; /* NULL: it can't be one, and is not tried again */
 	uint64_t used; /* team.clock when it was */
 	uint32_t flying; /* launches that have not come back */
 };
 
 static uint64_t slice_for(const struct coll_shape *s)
 {
-	uint64_t bytes = s->count * vn_type_size(s->type), slice = bytes / SLICES_WANTED;
-	uint64_t least = (bytes + s->ranks - 1) / s->ranks;
-
 	if (s->op != VN_ALL_REDUCE && s->op != VN_REDUCE_TO && s->op != VN_BROADCAST)
-		return 256u << 10;
-	slice = slice > SLICE_GOOD ? SLICE_GOOD : slice < SLICE_MIN ? SLICE_MIN : slice;
-	return slice < least ? least : slice;
+		return COPY_SLICE;
+	return coll_slice_bytes(s->count * vn_type_size(s->type), s->ranks);
 }
 
 static struct vn_operand operand(const struct coll_shape *s, const struct coll_ref *r)
@@ -95,24 +87,24 @@ static int emit(vn_builder_t b, const struct coll_team *t, const struct coll_sha
 	}
 }
 
-static int compile(struct coll_team *t, struct coll_program *p)
+static void compile(struct coll_team *t, struct coll_program *p)
 {
 	struct coll_shape *s = &p->shape;
 	struct coll_move m;
 	vn_builder_t b;
 	uint64_t moves;
-	int err = vn_builder_create(t->dev, 2 * s->ranks, &b);
+	int err = 0;
 
-	if (err)
-		return err;
+	if (vn_builder_create(t->dev, 2 * s->ranks, &b))
+		return;
 	coll_shape_cut(s, slice_for(s));
 	moves = coll_moves(s);
 	for (uint64_t i = 0; !err && i < moves; i++)
 		if (coll_move(s, i, &m))
 			err = emit(b, t, s, &m, (uint32_t)(i * s->ranks / moves));
-	err = err ?: vn_builder_finish(b, &p->plan);
+	if (err || vn_builder_finish(b, &p->plan))
+		p->plan = NULL;
 	vn_builder_destroy(b);
-	return err;
 }
 
 static bool same(const struct coll_shape *a, const struct coll_shape *b)
@@ -128,7 +120,7 @@ static void evict(struct coll_team *t)
 	for (at = &t->programs; *at; at = &(*at)->next)
 		if (!(*at)->flying && (!oldest || (*at)->used < (*oldest)->used))
 			oldest = at;
-	if (!oldest || vn_plan_destroy((*oldest)->plan))
+	if (!oldest || ((*oldest)->plan && vn_plan_destroy((*oldest)->plan)))
 		return;
 	p = *oldest;
 	*oldest = p->next;
@@ -136,7 +128,7 @@ static void evict(struct coll_team *t)
 	free(p);
 }
 
-/* The plan of a shape, compiled if it is new; team.lock held. */
+/* The program of a shape, compiled if it is new; team.lock held. */
 static struct coll_program *program(struct coll_team *t, const struct coll_shape *s)
 {
 	struct coll_program *p;
@@ -151,10 +143,7 @@ static struct coll_program *program(struct coll_team *t, const struct coll_shape
 	if (!p)
 		return NULL;
 	p->shape = *s;
-	if (compile(t, p)) {
-		free(p);
-		return NULL;
-	}
+	compile(t, p);
 	p->next = t->programs;
 	t->programs = p;
 	t->nprograms++;
@@ -172,7 +161,7 @@ int coll_launch(struct coll_team *t, struct coll_slot *s, uint64_t seq)
 		return err;
 	pthread_mutex_lock(&t->lock);
 	p = program(t, &s->job.shape);
-	if (p)
+	if (p && p->plan)
 		err = vn_launch(t->queue, p->plan, params, seq);
 	if (!err) {
 		vn_queue_show(t->queue);
@@ -230,7 +219,7 @@ bool coll_device(struct coll_team *t)
 	}
 	__atomic_sub_fetch(&t->helpers, 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_lock(&t->lock);
-	status = t->error && before == w.target ? VN_OK : reap(t, &seq);
+	status = reap(t, &seq);
 	pthread_mutex_unlock(&t->lock);
 	if (status)
 		coll_fail(t, -EIO, "operation %llu: the device refused it: %s",
@@ -255,7 +244,7 @@ void coll_programs_free(struct coll_team *t)
 
 	while ((p = t->programs)) {
 		t->programs = p->next;
-		if (vn_plan_destroy(p->plan)) {
+		if (p->plan && vn_plan_destroy(p->plan)) {
 			/* Stopped in the middle of it: it ends with its queue. */
 			vn_queue_reset(t->queue);
 			vn_plan_destroy(p->plan);

@@ -41,26 +41,27 @@ void coll_stream_drain(vn_queue_t q)
 		coll_wait(d->comm, d->seq + 1, VN_FOREVER);
 }
 
+/* What is left of a timeout that ends then. */
+static uint64_t left_of(uint64_t timeout_ns, uint64_t deadline)
+{
+	uint64_t now = vn_now();
+
+	if (timeout_ns == VN_FOREVER)
+		return VN_FOREVER;
+	return deadline > now ? deadline - now : 0;
+}
+
 int vn_queue_sync(vn_queue_t q, uint64_t timeout_ns)
 {
-	uint64_t deadline = vn_deadline(timeout_ns), now;
+	uint64_t deadline = vn_deadline(timeout_ns);
 	struct coll_pending *d;
 	uint32_t left;
 	int err = 0;
 
-	while (!err && (d = q->collectives)) {
-		now = vn_now();
-		err = coll_wait(d->comm, d->seq + 1,
-				timeout_ns == VN_FOREVER ? VN_FOREVER
-				: deadline > now	 ? deadline - now
-							 : 0);
-	}
+	while (!err && (d = q->collectives))
+		err = coll_wait(d->comm, d->seq + 1, left_of(timeout_ns, deadline));
 	left = q->sq_tail - q->cq_head;
 	if (err || coll_stream_idle(q))
 		return err;
-	now = vn_now();
-	return vn_wait(q, left < q->depth ? left : q->depth,
-		       timeout_ns == VN_FOREVER ? VN_FOREVER
-		       : deadline > now		? deadline - now
-						: 0);
+	return vn_wait(q, left < q->depth ? left : q->depth, left_of(timeout_ns, deadline));
 }

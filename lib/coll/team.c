@@ -128,13 +128,6 @@ static void *lines(size_t n, size_t each)
 	return p;
 }
 
-static uint32_t cores(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) ? 1 : (uint32_t)CPU_COUNT(&set);
-}
-
 static uint64_t env_u64(const char *name, uint64_t otherwise)
 {
 	const char *text = getenv(name);
@@ -152,7 +145,7 @@ static int team_new(const vn_unique_id *id, uint32_t ranks, vn_device_t dev, str
 	t->id = *id;
 	t->ranks = ranks;
 	t->dev = dev;
-	t->cores = cores();
+	t->cores = vn_cores();
 	t->ops = dev->query.features & VN_FEATURE_AVX2 ? &vn_ops_avx2 : &vn_ops_scalar;
 	t->member = lines(ranks, sizeof(*t->member));
 	t->slot = lines(COLL_SLOTS, sizeof(*t->slot));
@@ -173,11 +166,16 @@ no_memory:
 	return vn_fail(-ENOMEM, "no memory for a communicator of %u ranks", ranks);
 }
 
+static uint64_t timeout_of(const struct vn_config *config)
+{
+	return config->timeout_ns
+		       ?: env_u64("VNEURON_COLL_TIMEOUT_MS", 0) * 1000000
+		       ?: DEFAULT_TIMEOUT_NS;
+}
+
 static int configure(struct coll_team *t, const struct vn_config *config)
 {
-	t->timeout_ns = config->timeout_ns
-				?: env_u64("VNEURON_COLL_TIMEOUT_MS", 0) * 1000000
-				?: DEFAULT_TIMEOUT_NS;
+	t->timeout_ns = timeout_of(config);
 	t->check = config->check < 0 ? env_u64("VNEURON_COLL_CHECK", 0) != 0 : config->check != 0;
 	return coll_tune_init(t, config);
 }
@@ -392,9 +390,7 @@ int vn_comm_init_rank_config(vn_comm_t *comm, int nranks, vn_unique_id id, int r
 	pthread_mutex_lock(&registry);
 	err = enter(&id, (uint32_t)nranks, (uint32_t)rank, &full, &c);
 	if (!err)
-		err = meet(c->team, full.timeout_ns
-					    ?: env_u64("VNEURON_COLL_TIMEOUT_MS", 0) * 1000000
-					    ?: DEFAULT_TIMEOUT_NS);
+		err = meet(c->team, timeout_of(&full));
 	else
 		c = NULL;
 	if (!err) {
@@ -442,7 +438,6 @@ int vn_comm_init_all_config(vn_comm_t *comms, int nranks, const int *chips,
 		if (err)
 			break;
 		comms[r] = c;
-		c->team->one_thread = true;
 	}
 	if (!err && comms[0]->team->join_error)
 		err = vn_fail(comms[0]->team->join_error, "%s", comms[0]->team->text);

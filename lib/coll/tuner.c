@@ -5,7 +5,6 @@
  * class when a communicator is made, so that all ranks find the same answer.
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,13 +23,6 @@ const char *vn_way_name(enum vn_way way)
 	return (unsigned int)way < VN_WAY_COUNT ? way_names[way] : NULL;
 }
 
-static uint32_t cores(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) ? 1 : (uint32_t)CPU_COUNT(&set);
-}
-
 /* Bytes that the moves of an operation touch. */
 static uint64_t volume(enum vn_coll op, int ranks, uint64_t bytes)
 {
@@ -47,17 +39,16 @@ static uint64_t volume(enum vn_coll op, int ranks, uint64_t bytes)
 /*
  * Microseconds on one core that runs at 20 GB/s through its caches. Fixed costs: a
  * pull is two lines that change hands for each rank, a share another meeting, a
- * plan the launch and the way into the device and back.
+ * plan the launch and the way into the device and back. arg: how many cores.
  */
 static double builtin(void *arg, enum vn_way way, enum vn_coll op, int ranks, uint64_t bytes)
 {
 	double touch = (double)volume(op, ranks, bytes) / 20e3;
 
-	(void)arg;
 	switch (way) {
 	case VN_WAY_PULL:
 		/* A rank without a core of its own would be waited for twice. */
-		if (bytes > COLL_PULL_MAX || (uint32_t)ranks > cores())
+		if (bytes > COLL_PULL_MAX || (uint32_t)ranks > *(const uint32_t *)arg)
 			return -1;
 		return 0.1 * ranks + 2 * touch;
 	case VN_WAY_SHARE:
@@ -70,9 +61,12 @@ static double builtin(void *arg, enum vn_way way, enum vn_coll op, int ranks, ui
 	}
 }
 
-static enum vn_way least(vn_cost_fn *cost, void *arg, enum vn_coll op, int ranks, uint64_t bytes,
-			 double us[VN_WAY_COUNT])
+/* us: out, what each way costs. */
+static enum vn_way least(const struct vn_config *config, uint32_t cores, enum vn_coll op, int ranks,
+			 uint64_t bytes, double us[VN_WAY_COUNT])
 {
+	vn_cost_fn *cost = config->cost ?: builtin;
+	void *arg = config->cost ? config->cost_arg : &cores;
 	enum vn_way best = VN_WAY_SHARE;
 
 	us[VN_WAY_AUTO] = -1;
@@ -105,14 +99,13 @@ static int forced(const struct vn_config *config, uint8_t *way, const char **by)
 
 int coll_tune_init(struct coll_team *t, const struct vn_config *config)
 {
-	vn_cost_fn *cost = config->cost ?: builtin;
 	double us[VN_WAY_COUNT];
 	const char *by;
 	int err = forced(config, &t->forced, &by);
 
 	for (uint32_t op = 0; !err && op < VN_COLL_COUNT; op++)
 		for (uint32_t i = 0; i < CLASSES; i++)
-			t->way[op][i] = (uint8_t)least(cost, config->cost_arg, (enum vn_coll)op,
+			t->way[op][i] = (uint8_t)least(config, t->cores, (enum vn_coll)op,
 						       (int)t->ranks, i ? 1ull << (i - 1) : 0, us);
 	return err;
 }
@@ -136,7 +129,7 @@ int vn_coll_explain(vn_device_t dev, enum vn_coll op, int ranks, uint64_t bytes,
 	err = forced(config, &way, &by);
 	if (err)
 		return err;
-	choice->way = least(config->cost ?: builtin, config->cost_arg, op, ranks,
+	choice->way = least(config, vn_cores(), op, ranks,
 			    bytes ? 1ull << (coll_bits(bytes) - 1) : 0, us);
 	snprintf(choice->source, sizeof(choice->source), "%s",
 		 config->cost ? "caller" : "built-in");

@@ -23,15 +23,6 @@
 /* Beyond the last-level cache, stores that go around it win. */
 #define STREAM_BYTES (48u << 20)
 
-static u32 cores(void)
-{
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return 1;
-	return CPU_COUNT(&set);
-}
-
 static int make_runners(struct embed_device *dev)
 {
 	dev->runners = aligned_alloc(64, (dev->nrunners * sizeof(*dev->runners) + 63) & ~63ul);
@@ -67,7 +58,7 @@ static void device_free(struct embed_device *dev)
 int embed_device_new(const struct vn_spec *spec, struct embed_device **to)
 {
 	struct embed_device *dev = calloc(1, sizeof(*dev));
-	u32 n = cores();
+	u32 n = vn_cores();
 
 	if (!dev)
 		return vn_fail(-ENOMEM, "no memory for an embedded device");

@@ -328,14 +328,26 @@ static void one_thread(void)
 	vn_comm_t comm[4];
 	struct test t = { .op = { .op = VN_ALL_REDUCE, .type = VN_FLOAT32, .count = 1000 },
 			  .ranks = 4 };
+	struct vn_op barrier = { .op = VN_BARRIER };
 	struct vn_comm_stats stats;
-	uint64_t bad = 0;
+	uint64_t bad = 0, seq[2];
 	int err;
 
 	NEED(vn_set_chip(dev, 0));
 	NEED(vn_comm_init_all(comm, 4, NULL));
 	for (int r = 0; r < 4; r++)
 		prepare(&t, r);
+	vn_group_start();
+	for (int r = 0; r < 4; r++)
+		vn_op_start(&barrier, comm[r], NULL, &seq[0]);
+	for (int r = 0; r < 4; r++)
+		vn_op_start(&barrier, comm[r], NULL, &seq[1]);
+	NEED(vn_group_end());
+	for (int r = 0; r < 4; r++)
+		NEED(vn_comm_sync(comm[r], LONG));
+	tap_ok(seq[0] == 0 && seq[1] == 1 && !vn_op_status(comm[3], seq[1]),
+	       "a group numbers what it holds: %llu, %llu", (unsigned long long)seq[0],
+	       (unsigned long long)seq[1]);
 	vn_group_start();
 	for (int r = 0; r < 4; r++)
 		vn_all_reduce(send_mem[r].ptr, recv_mem[r].ptr, t.op.count, VN_FLOAT32, VN_SUM,
@@ -346,7 +358,7 @@ static void one_thread(void)
 		bad += wrong(&t, r);
 	}
 	NEED(vn_comm_stats(comm[0], &stats));
-	tap_ok(!err && !bad && stats.ops == 1, "one thread drives four ranks in a group");
+	tap_ok(!err && !bad && stats.ops == 3, "one thread drives four ranks in a group");
 	vn_group_start();
 	err = vn_all_reduce(send_mem[0].ptr, recv_mem[0].ptr, 8, (enum vn_type)99, VN_SUM, comm[0],
 			    NULL);
@@ -387,6 +399,41 @@ static void disagree(struct rank *me)
 				me->number == 2 ? 5000 : 6000, VN_FLOAT32, VN_SUM, me->comm, NULL)
 			  ?: vn_comm_sync(me->comm, LONG);
 	if (vn_barrier(me->comm, NULL) != -EINVAL)
+		me->wrong = 1;
+}
+
+/* Roots that differ: nobody needs anybody, yet it is no broadcast. */
+static void other_roots(struct rank *me)
+{
+	me->err = vn_broadcast(send_mem[me->number].ptr, recv_mem[me->number].ptr, 2, VN_FLOAT32,
+			       me->number, me->comm, NULL)
+			  ?: vn_comm_sync(me->comm, LONG);
+	/* Who was first is through with it, and told by what comes next. */
+	for (int i = 0; i < 1000 && !me->err; i++) {
+		sleep_ms(1);
+		vn_comm_get_async_error(me->comm, &me->err);
+	}
+	if (me->err)
+		vn_barrier(me->comm, NULL);
+}
+
+/* Stands behind a descriptor that waits for ever. */
+static void stuck_stream(struct rank *me)
+{
+	vn_queue_t q;
+
+	me->err = vn_queue_create(dev, (uint32_t)me->number, 8, -1, &q);
+	if (me->err)
+		return;
+	memset(send_mem[me->number].ptr, 0, 8);
+	vn_prep_sem_wait(vn_next(q), vn_at(&send_mem[me->number], 0), 1);
+	me->err = vn_broadcast(send_mem[me->number].ptr, recv_mem[me->number].ptr, 2, VN_FLOAT32, 0,
+			       me->comm, q)
+			  ?: vn_queue_sync(q, LONG);
+	/* Nor does anybody wait for what was put on a queue that goes. */
+	if (vn_queue_destroy(q))
+		me->wrong = 1;
+	if (!me->err || !vn_barrier(me->comm, NULL))
 		me->wrong = 1;
 }
 
@@ -490,6 +537,9 @@ int main(void)
 	       "a collective keeps its place between descriptors of its queue");
 	failing("another count", disagree, -EINVAL, "rank 2", false);
 	failing("another count, checked", disagree, -EINVAL, "rank 2", true);
+	failing("other roots", other_roots, -EINVAL, "broadcast", false);
+	failing("a stream that stands still", stuck_stream, -ETIMEDOUT, "broadcast, operation 0",
+		false);
 	failing("a rank that never comes", stay_away, -ETIMEDOUT, "broadcast, operation 0", false);
 	failing("an abort", give_up, -ECANCELED, "aborted by rank 0", false);
 	joining();

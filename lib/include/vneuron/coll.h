@@ -9,6 +9,10 @@
  * communicator's own stream. Calls start an operation and return; vn_comm_sync()
  * or vn_queue_sync() waits, and works meanwhile.
  *
+ * Descriptors on a queue that is a stream have completions (no VN_DESC_SILENT): by
+ * them it is known that they are done. Communicators are destroyed, or aborted,
+ * before the device is closed.
+ *
  * All ranks call the same operations in the same order. Every function returns
  * 0 or -errno, with vn_error() saying why. Counts are elements of the type,
  * buffers may be HBM (as mapped by vn_mem_alloc()) or any memory of the process;
