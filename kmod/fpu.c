@@ -19,10 +19,9 @@ static const struct vn_ops *inner = &vn_ops_scalar;
 		kernel_fpu_end();	\
 	} while (0)
 
-static void reduce(u8 type, u8 redop, void *const *dst, u32 ndst, const void *const *src,
-		   u32 nsrc, u64 n, bool stream, void *scratch)
+static void reduce(const struct vn_reduce_args *a)
 {
-	CLAIMED(reduce(type, redop, dst, ndst, src, nsrc, n, stream, scratch));
+	CLAIMED(reduce(a));
 }
 
 static void copy(void *dst, const void *src, u64 bytes, bool stream)

@@ -32,8 +32,8 @@ $make --no-print-directory "$jobs" B="$B/tsan" CFLAGS="$tsan" engine-tests lib-t
 
 say engine
 run --home engine "$B"/tests/engine/*_test tests/engine/layout.sh
-run --home engine-asan "$B"/asan/tests/engine/*_test
-run --home engine-tsan "$B"/tsan/tests/engine/*_test
+VN_QUICK=1 run --home engine-asan "$B"/asan/tests/engine/*_test
+VN_QUICK=1 run --home engine-tsan "$B"/tsan/tests/engine/*_test
 
 say embedded
 export VNEURON_DEVICE=embedded VN_BUILD=$top/$B

@@ -24,7 +24,8 @@ static const struct {
 	[VN_OP_NOP]		= { "nop", F_NONE, 0, 0, 0 },
 	[VN_OP_COPY]		= { "copy", F_COPY, 0, 0, 0 },
 	[VN_OP_FILL]		= { "fill", F_FILL, 0, 0, 0 },
-	[VN_OP_REDUCE]		= { "reduce", F_REDUCE, 0, 0, 0 },
+	[VN_OP_REDUCE]		= { "reduce", F_REDUCE, 0, VN_REDUCE_SCAN |
+				    VN_REDUCE_EXCLUSIVE, 0 },
 	[VN_OP_GEMM]		= { "gemm", F_GEMM, 0, VN_GEMM_TRANS_A | VN_GEMM_TRANS_B |
 				    VN_GEMM_ACCUMULATE, 0 },
 	[VN_OP_BIAS_ADD]	= { "bias_add", F_EWISE, 0, 0, USES_X | USES_Y | USES_Z },
@@ -43,7 +44,8 @@ static const struct {
 static const u8 type_bytes[VN_TYPE_COUNT] = {
 	[VN_INT8] = 1, [VN_UINT8] = 1, [VN_INT32] = 4, [VN_UINT32] = 4, [VN_INT64] = 8,
 	[VN_UINT64] = 8, [VN_FLOAT16] = 2, [VN_FLOAT32] = 4, [VN_FLOAT64] = 8,
-	[VN_BFLOAT16] = 2, [VN_FLOAT8E4M3] = 1, [VN_FLOAT8E5M2] = 1,
+	[VN_BFLOAT16] = 2, [VN_FLOAT8E4M3] = 1, [VN_FLOAT8E5M2] = 1, [VN_INT16] = 2,
+	[VN_UINT16] = 2,
 };
 
 static const char *const status_names[VN_STATUS_COUNT] = {
@@ -139,38 +141,67 @@ static u32 check_fill(const struct vn_desc *d, const struct vn_desc_plan *plan, 
 	return check_operand(&d->fill.dst, plan, chips, AT(fill.dst), detail);
 }
 
-static u32 check_reduce(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 chips,
-			u32 *detail)
+static u32 check_tail(const __u64 reserved[3], u32 at, u32 *detail)
 {
-	u32 n = d->reduce.nsrc + d->reduce.ndst, status;
+	for (u32 i = 0; i < 3; i++)
+		if (reserved[i])
+			return bad(VN_BAD_FIELD, at + 8 * i, detail);
+	return VN_OK;
+}
 
-	if (d->type != VN_FLOAT32 && d->type != VN_BFLOAT16 && d->type != VN_FLOAT16 &&
-	    d->type != VN_INT32)
+u32 vn_reduce_entries(const struct vn_desc *d)
+{
+	u32 scalars = d->redop == VN_PREMULSUM ? (d->reduce.nsrc + 1) / 2 : 0;
+
+	return d->reduce.nsrc + d->reduce.ndst + scalars;
+}
+
+bool vn_type_reduces(u32 type, u32 redop)
+{
+	bool is_float = type >= VN_FLOAT16 && type <= VN_FLOAT8E5M2;
+
+	return type < VN_TYPE_COUNT && redop < (is_float ? VN_BAND : VN_REDOP_COUNT);
+}
+
+static u32 check_reduce_shape(const struct vn_desc *d, u32 *detail)
+{
+	u32 nsrc = d->reduce.nsrc, ndst = d->reduce.ndst;
+
+	if (d->arg == VN_REDUCE_EXCLUSIVE)
+		return bad(VN_BAD_FLAGS, AT(arg), detail);
+	if (d->type >= VN_TYPE_COUNT)
 		return bad(VN_BAD_TYPE, AT(type), detail);
-	if (d->redop >= VN_REDOP_COUNT)
+	if (!vn_type_reduces(d->type, d->redop))
 		return bad(VN_BAD_TYPE, AT(redop), detail);
-	if (!d->reduce.nsrc || d->reduce.nsrc > VN_REDUCE_MAX)
+	if (!nsrc || nsrc > VN_REDUCE_MAX)
 		return bad(VN_BAD_FIELD, AT(reduce.nsrc), detail);
-	if (!d->reduce.ndst || d->reduce.ndst > VN_REDUCE_MAX)
+	if (!ndst || ndst > VN_REDUCE_MAX ||
+	    (d->arg & VN_REDUCE_SCAN && ndst != nsrc - !!(d->arg & VN_REDUCE_EXCLUSIVE)))
 		return bad(VN_BAD_FIELD, AT(reduce.ndst), detail);
 	if (d->reduce.count > VN_BYTES_MAX / vn_type_bytes(d->type))
 		return bad(VN_BAD_FIELD, AT(reduce.count), detail);
 	if (d->reduce.reserved0)
 		return bad(VN_BAD_FIELD, AT(reduce.reserved0), detail);
-	for (u32 i = 0; i < 3; i++)
-		if (d->reduce.reserved1[i])
-			return bad(VN_BAD_FIELD, AT(reduce.reserved1) + 8 * i, detail);
+	return check_tail(d->reduce.reserved1, AT(reduce.reserved1), detail);
+}
+
+static u32 check_reduce(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 chips,
+			u32 *detail)
+{
+	u32 status = check_reduce_shape(d, detail);
+
+	if (status)
+		return status;
 	if (!plan)
 		return check_addr(d->reduce.table, NULL, AT(reduce.table), detail);
-	if (d->reduce.table > plan->noperands || n > plan->noperands - d->reduce.table)
+	if (d->reduce.table > plan->noperands ||
+	    vn_reduce_entries(d) > plan->noperands - d->reduce.table)
 		return bad(VN_BAD_RANGE, AT(reduce.table), detail);
-	for (u32 i = 0; i < n; i++) {
-		status =
-			check_operand(&plan->operands[d->reduce.table + i], plan, chips, i, detail);
-		if (status)
-			return status;
-	}
-	return VN_OK;
+	/* Scalars behind them may be any bits. */
+	for (u32 i = 0; !status && i < (u32)d->reduce.nsrc + d->reduce.ndst; i++)
+		status = check_operand(&plan->operands[d->reduce.table + i], plan, chips, i,
+				       detail);
+	return status;
 }
 
 static u32 check_gemm(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 *detail)
@@ -223,14 +254,6 @@ static u32 check_ewise(const struct vn_desc *d, const struct vn_desc_plan *plan,
 		if (status)
 			return status;
 	}
-	return VN_OK;
-}
-
-static u32 check_tail(const __u64 reserved[3], u32 at, u32 *detail)
-{
-	for (u32 i = 0; i < 3; i++)
-		if (reserved[i])
-			return bad(VN_BAD_FIELD, at + 8 * i, detail);
 	return VN_OK;
 }
 

@@ -22,6 +22,12 @@ u32 vn_desc_check(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 
 /* Size of one element, bytes; 0 for a type that does not exist. */
 u32 vn_type_bytes(u32 type);
 
+/* Elements of that type have that reduction. */
+bool vn_type_reduces(u32 type, u32 redop);
+
+/* Entries of a REDUCE's table: operands, then scalars if it has any. */
+u32 vn_reduce_entries(const struct vn_desc *d);
+
 /* About how many bytes it touches: for deciding whether helpers are worth it. */
 u64 vn_desc_cost(const struct vn_desc *d);
 

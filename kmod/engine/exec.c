@@ -169,6 +169,12 @@ static enum vn_step exec_reduce(struct vn_runner *r, struct lookup *l, struct vn
 	const struct vn_desc *d = c->desc;
 	u32 nsrc = d->reduce.nsrc, ndst = d->reduce.ndst, es = vn_type_bytes(d->type);
 	u64 n = r->chunk_bytes / ((u64)(nsrc + ndst) * es), left = d->reduce.count - c->at;
+	struct vn_reduce_args a = {
+		.src = (const void *const *)r->src, .dst = r->dst, .nsrc = nsrc, .ndst = ndst,
+		.scalars = (const u64 *)&c->table[nsrc + ndst], .flags = d->arg,
+		.type = d->type, .redop = d->redop, .stream = streams(r, l->env, d),
+		.scratch = r->scratch,
+	};
 
 	n = n < REDUCE_MIN ? REDUCE_MIN : n & ~(u64)(REDUCE_MIN - 1);
 	if (n > left)
@@ -188,9 +194,9 @@ static enum vn_step exec_reduce(struct vn_runner *r, struct lookup *l, struct vn
 			count(r, l->env, l->chip, l->env->chip, n * es);
 		}
 	}
+	a.n = n;
 	if (n)
-		r->ops->reduce(d->type, d->redop, r->dst, ndst, (const void *const *)r->src, nsrc,
-			       n, streams(r, l->env, d), r->scratch);
+		r->ops->reduce(&a);
 	c->at += n;
 	c->bytes += n * es * ndst;
 	return c->at == d->reduce.count ? VN_STEP_DONE : VN_STEP_MORE;

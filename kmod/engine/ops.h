@@ -9,11 +9,19 @@
  *   - vectorise across outputs, never along a reduction; a reduction is a left
  *     fold in the order of its sources (rows, for column sums);
  *   - no fused multiply-add, round to nearest even, denormals kept;
- *   - bf16 and fp16 are widened to fp32, folded there, rounded once at the end;
+ *   - bf16, fp16 and fp8 are widened to fp32, folded there, rounded once at the
+ *     end; fp64 is folded in fp64;
  *   - a NaN result is the canonical quiet NaN of its type (sign 0, only the top
- *     mantissa bit set);
+ *     mantissa bit set; e4m3 has but one, all ones). e4m3 knows no infinity:
+ *     what is beyond 448 when rounded is NaN;
  *   - min and max: NaN if either operand is NaN, and -0 < +0;
- *   - integers wrap.
+ *   - integers wrap;
+ *   - an average is the sum before its rounding, divided by the number of
+ *     sources, then rounded. Integers divide towards zero; of 8 and 16 bits they
+ *     are summed in 32, where nothing wraps, and wider ones divide what wrapped;
+ *   - a scalar times its source is rounded in the type of the fold, then added;
+ *   - the fold of one source alone is a copy of its bits (but not of a scalar
+ *     times one).
  * No function keeps a pointer or needs an alignment beyond that of the type.
  */
 #ifndef VN_OPS_H
@@ -27,6 +35,29 @@
 
 /* The most sources, and the most destinations, of one reduction. */
 #define VN_REDUCE_MAX		144u
+
+/*
+ * One reduction. Plain: dst[0..ndst) = fold of src[0..nsrc). VN_REDUCE_SCAN:
+ * ndst is nsrc and dst[i] = fold of src[0..i]; with VN_REDUCE_EXCLUSIVE ndst is
+ * nsrc - 1, and dst[i] is written only after src[i + 1] was read.
+ *
+ * Each source is read once and each destination written once, tile by tile: the
+ * buffers may be the same ones (plain: any; scans: dst[i] = src[i]; exclusive:
+ * also dst[i] = src[i + 1]) but not overlap shifted. They are aligned to their
+ * type; nothing else is asked of them, and nothing is kept.
+ */
+struct vn_reduce_args {
+	const void *const *src;
+	void *const *dst;
+	/* PREMULSUM: [nsrc], of the type, each in the low bytes of its u64 */
+	const u64 *scalars;
+	u64 n;			/* elements of each source */
+	void *scratch;		/* VN_SCRATCH_BYTES, 64-byte aligned */
+	u32 nsrc, ndst;		/* 1 or more */
+	u32 flags;		/* VN_REDUCE_* */
+	u8 type, redop;		/* a pair that vn_desc_check() accepts */
+	bool stream;		/* write around the caches */
+};
 
 struct vn_gemm_args {
 	const void *a;		/* m x k, row major; k x m when trans_a */
@@ -53,15 +84,7 @@ struct vn_ewise_args {
 struct vn_ops {
 	const char *name;
 
-	/*
-	 * dst[0..ndst) = fold of src[0..nsrc), n elements each, one pass: every
-	 * source is read once, every destination written once. One source is a
-	 * plain copy of its bits. stream: write around the caches. Sources and
-	 * destinations may be the same buffer (in place) but not overlap shifted.
-	 */
-	void (*reduce)(u8 type, u8 redop, void *const *dst, u32 ndst,
-		       const void *const *src, u32 nsrc, u64 n, bool stream,
-		       void *scratch);
+	void (*reduce)(const struct vn_reduce_args *a);
 	/* dst = src, bytes each, disjoint or equal. */
 	void (*copy)(void *dst, const void *src, u64 bytes, bool stream);
 	/* The pattern's low `width` bytes (1, 2, 4 or 8), over and over. */

@@ -73,13 +73,17 @@ static void complete(struct vn_queue *q, u32 status, u32 detail, u64 bytes)
 		stop(q, status, detail, q->seq - 1);
 }
 
-/* The operands of a reduction, copied and checked; *detail says which is none. */
+/*
+ * The table of a reduction, copied, and its operands checked; *detail says which
+ * is none. Scalars behind them may be any bits.
+ */
 static u32 take_table(struct vn_queue *q, struct vn_runner *r, u32 *detail)
 {
 	u32 n = q->desc.reduce.nsrc + q->desc.reduce.ndst, status;
 
 	*detail = offsetof(struct vn_desc, reduce.table);
-	status = vn_exec_fetch(r, &q->env, q->desc.reduce.table, n, q->table);
+	status = vn_exec_fetch(r, &q->env, q->desc.reduce.table, vn_reduce_entries(&q->desc),
+			       q->table);
 	for (u32 i = 0; !status && i < n; i++) {
 		if (q->table[i].ultraserver == VN_HERE && q->table[i].chip < q->chips)
 			continue;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "coll.h"
+#include "../../kmod/engine/desc.h"
 
 static const char *const names[VN_COLL_COUNT] = {
 	[VN_ALL_REDUCE] = "all_reduce",
@@ -108,10 +109,33 @@ static bool rooted(enum vn_coll op)
 	return op == VN_REDUCE_TO || op == VN_BROADCAST || op == VN_GATHER || op == VN_SCATTER;
 }
 
-/* What the device's arithmetic takes (uapi/linux/vneuron_ring.h, struct vn_desc). */
-static bool folds(uint32_t type)
+/* A reduction that this rank made, or NULL. */
+static const struct coll_redop *made_redop(const struct vn_lib_comm *c, uint32_t op)
 {
-	return type == VN_FLOAT32 || type == VN_BFLOAT16 || type == VN_FLOAT16 || type == VN_INT32;
+	uint32_t i = op - VN_REDOP_COUNT;
+
+	return op >= VN_REDOP_COUNT && i < COLL_REDOPS && c->redop[i].made ? &c->redop[i] : NULL;
+}
+
+static int check_redop(const struct vn_lib_comm *c, const struct vn_op *op)
+{
+	const struct coll_redop *made = made_redop(c, op->redop);
+	const char *name = vn_coll_name(op->op);
+
+	if (op->redop == VN_PREMULSUM)
+		return vn_fail(-EINVAL,
+			       "%s: a pre-multiplied sum is made by vn_red_op_create_pre_mul_sum()",
+			       name);
+	if (!made && (unsigned int)op->redop >= VN_REDOP_COUNT)
+		return vn_fail(-EINVAL, "%s: unknown reduction %d", name, op->redop);
+	if (made && made->type != op->type)
+		return vn_fail(-EINVAL,
+			       "%s: type %d, but the scalar of its reduction is of type %d", name,
+			       op->type, made->type);
+	if (!made && !vn_type_reduces(op->type, op->redop))
+		return vn_fail(-EINVAL, "%s: type %d has no reduction %d", name, op->type,
+			       op->redop);
+	return 0;
 }
 
 static int check(const struct vn_lib_comm *c, const struct vn_op *op)
@@ -128,10 +152,8 @@ static int check(const struct vn_lib_comm *c, const struct vn_op *op)
 		return vn_fail(-EINVAL, "%s: unknown type %d", name, op->type);
 	if ((unsigned int)op->way >= VN_WAY_COUNT)
 		return vn_fail(-EINVAL, "%s: no way %d", name, op->way);
-	if (reduces(op->op) && !folds(op->type))
-		return vn_fail(-EINVAL, "%s: type %d is not reduced", name, op->type);
-	if (reduces(op->op) && (unsigned int)op->redop >= VN_REDOP_COUNT)
-		return vn_fail(-EINVAL, "%s: unknown reduction %d", name, op->redop);
+	if (reduces(op->op) && check_redop(c, op))
+		return -EINVAL;
 	if (rooted(op->op) && (op->root < 0 || (uint32_t)op->root >= c->team->ranks))
 		return vn_fail(-EINVAL, "%s: root %d of %u ranks", name, op->root, c->team->ranks);
 	if (op->count > VN_BYTES_MAX / es)
@@ -180,8 +202,44 @@ static struct coll_extra *take_extra(const struct vn_op *op, uint32_t ranks)
 	return e;
 }
 
+int vn_red_op_create_pre_mul_sum(enum vn_redop *op, const void *scalar, enum vn_type type,
+				 enum vn_scalar_residence residence, vn_comm_t c)
+{
+	uint32_t es = vn_type_size(type), i;
+	struct coll_redop *r = c->redop;
+
+	if (!es)
+		return vn_fail(-EINVAL, "pre-multiplied sum: unknown type %d", type);
+	if (!scalar || (uintptr_t)scalar % es)
+		return vn_fail(-EINVAL, "pre-multiplied sum: %s scalar",
+			       scalar ? "a misaligned" : "no");
+	if (residence != VN_SCALAR_DEVICE && residence != VN_SCALAR_HOST_IMMEDIATE)
+		return vn_fail(-EINVAL, "pre-multiplied sum: no residence %d", residence);
+	for (i = 0; i < COLL_REDOPS && r->made; i++, r++)
+		;
+	if (i == COLL_REDOPS)
+		return vn_fail(-ENOSPC, "rank %u has %u reductions of its own already", c->rank,
+			       COLL_REDOPS);
+	*r = (struct coll_redop){ .type = (uint8_t)type, .made = true };
+	if (residence == VN_SCALAR_DEVICE)
+		r->scalar.at = scalar;
+	else
+		memcpy(&r->scalar.bits, scalar, es);
+	*op = (enum vn_redop)(VN_REDOP_COUNT + i);
+	return 0;
+}
+
+int vn_red_op_destroy(enum vn_redop op, vn_comm_t c)
+{
+	if (!made_redop(c, op))
+		return vn_fail(-EINVAL, "rank %u has made no reduction %d", c->rank, op);
+	c->redop[op - VN_REDOP_COUNT].made = false;
+	return 0;
+}
+
 int vn_op_start(const struct vn_op *op, vn_comm_t c, vn_queue_t stream, uint64_t *seq)
 {
+	const struct coll_redop *made;
 	struct coll_call call;
 	int err = check(c, op);
 
@@ -201,6 +259,11 @@ int vn_op_start(const struct vn_op *op, vn_comm_t c, vn_queue_t stream, uint64_t
 		.stream = stream,
 		.timeout_ns = op->timeout_ns,
 	};
+	made = reduces(op->op) ? made_redop(c, op->redop) : NULL;
+	if (made) {
+		call.redop = VN_PREMULSUM;
+		call.scalar = made->scalar;
+	}
 	if (op->op == VN_PERMUTE) {
 		call.extra = take_extra(op, c->team->ranks);
 		if (!call.extra)

@@ -46,7 +46,7 @@ struct coll_post {
 	const char *send;
 	char *recv;
 	const struct coll_extra *extra; /* NULL: only buffers and count */
-	uint64_t small; /* pull of up to 8 bytes: the data */
+	uint64_t small; /* PREMULSUM: the scalar; else pull of up to 8 bytes: the data */
 	uint32_t hbm; /* COLL_SEND_HBM | COLL_RECV_HBM */
 } __attribute__((aligned(64)));
 
@@ -117,6 +117,22 @@ struct coll_team {
 	uint64_t launches, clock;
 };
 
+/* What one rank multiplies with. */
+struct coll_scalar {
+	uint64_t bits; /* of its type */
+	const void *at; /* where it is read when the operation begins; NULL: known */
+};
+
+/* A reduction that a rank made: number VN_REDOP_COUNT + its place in the list. */
+struct coll_redop {
+	struct coll_scalar scalar;
+	uint8_t type;
+	bool made;
+};
+
+/* Of one rank at a time. */
+#define COLL_REDOPS 64u
+
 /* An operation of one rank between start and completion. */
 struct coll_pending {
 	struct coll_shape shape; /* pull: whole; else what the post needs */
@@ -124,6 +140,7 @@ struct coll_pending {
 	const char *send;
 	char *recv;
 	struct coll_extra *extra;
+	struct coll_scalar scalar;
 	vn_queue_t stream;
 	struct coll_pending *next_on_stream;
 	struct vn_lib_comm *comm;
@@ -143,6 +160,7 @@ struct vn_lib_comm {
 	struct vn_comm_stats stats;
 	struct vn_mem last[2]; /* HBM that was looked up last: sends, receives */
 	uint64_t last_gen[2]; /* frees seen then, + 1; 0: nothing */
+	struct coll_redop redop[COLL_REDOPS];
 	void *scratch; /* of reductions */
 	bool inside; /* atomic: its thread is in a call */
 	bool aborted; /* atomic */
@@ -166,6 +184,7 @@ struct coll_call {
 	const void *send;
 	void *recv;
 	struct coll_extra *extra; /* is the operation's from here on */
+	struct coll_scalar scalar; /* PREMULSUM */
 	vn_queue_t stream;
 	uint64_t timeout_ns;
 };
@@ -207,9 +226,12 @@ static inline uint32_t coll_bits(uint64_t n)
 void coll_share_open(struct coll_team *t, struct coll_slot *s, uint64_t seq);
 /* Takes moves of it until none is left; whoever finishes the last says DONE. */
 void coll_share(struct coll_team *t, struct coll_slot *s, uint64_t seq, void *scratch);
-/* What one rank gets of an operation whose data everybody posted: from[rank], to recv. */
+/*
+ * What one rank gets of an operation whose data everybody posted: from[rank], to
+ * recv; post: where the scalars are.
+ */
 void coll_pull(struct coll_team *t, struct coll_shape *s, uint32_t rank, char *const *from,
-	       char *recv, void *scratch);
+	       const struct coll_post *post, char *recv, void *scratch);
 
 /* program.c */
 /* The slot's job as a launch of the device; else -errno, and nothing happened. */

@@ -43,6 +43,14 @@ struct coll_move {
 	struct coll_ref src[VN_MAX_CHIPS], dst[VN_MAX_CHIPS];
 };
 
+/* A move that folds, as the device's REDUCE takes it: vn_desc.arg. */
+static inline uint32_t coll_reduce_flags(enum coll_move_kind kind)
+{
+	return kind == COLL_SCAN     ? VN_REDUCE_SCAN
+	       : kind == COLL_EXSCAN ? VN_REDUCE_SCAN | VN_REDUCE_EXCLUSIVE
+				     : 0;
+}
+
 /* What a rank brings beyond its buffers. Heap, one block. */
 struct coll_extra {
 	const int *to; /* permute */

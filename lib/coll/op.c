@@ -197,6 +197,12 @@ static bool stream_idle(const struct coll_pending *d)
 	return false;
 }
 
+/* Few bytes lie in the post itself. */
+static bool rides(const struct coll_shape *s, uint64_t bytes)
+{
+	return bytes <= sizeof(((struct coll_post *)NULL)->small) && s->redop != VN_PREMULSUM;
+}
+
 static bool post(struct vn_lib_comm *c, struct coll_pending *d)
 {
 	struct coll_team *t = c->team;
@@ -204,8 +210,7 @@ static bool post(struct vn_lib_comm *c, struct coll_pending *d)
 	struct coll_post *p = &s->post[c->rank];
 	uint64_t bytes = d->pull ? coll_send_bytes(&d->shape, c->rank) : 0;
 
-	/* Few bytes lie in the post itself. */
-	if (!room(c, d->seq, bytes > sizeof(p->small) ? COLL_BOUNCES : COLL_SLOTS) ||
+	if (!room(c, d->seq, bytes && !rides(&d->shape, bytes) ? COLL_BOUNCES : COLL_SLOTS) ||
 	    !stream_idle(d))
 		return false;
 	p->sig = d->sig;
@@ -213,8 +218,13 @@ static bool post(struct vn_lib_comm *c, struct coll_pending *d)
 	p->send = d->send;
 	p->recv = d->recv;
 	p->extra = d->extra;
+	if (d->shape.redop == VN_PREMULSUM) {
+		p->small = d->scalar.bits;
+		if (d->scalar.at)
+			memcpy(&p->small, d->scalar.at, vn_type_size(d->shape.type));
+	}
 	if (d->pull) {
-		if (bytes && bytes <= sizeof(p->small))
+		if (bytes && rides(&d->shape, bytes))
 			memcpy(&p->small, d->send, bytes);
 		else if (bytes)
 			memcpy(bounce(t, d->seq, c->rank), d->send, bytes);
@@ -272,11 +282,11 @@ static bool pull(struct vn_lib_comm *c, struct coll_pending *d)
 			mismatch(t, d->seq, c->rank, r);
 			return false;
 		}
-		from[r] = coll_send_bytes(&d->shape, r) <= sizeof(p->small) ? (char *)&p->small
-									    : bounce(t, d->seq, r);
+		from[r] = rides(&d->shape, coll_send_bytes(&d->shape, r)) ? (char *)&p->small
+									  : bounce(t, d->seq, r);
 	}
 	from[c->rank] = (char *)d->send;
-	coll_pull(t, &d->shape, c->rank, from, d->recv, c->scratch);
+	coll_pull(t, &d->shape, c->rank, from, post, d->recv, c->scratch);
 	return true;
 }
 
@@ -552,6 +562,7 @@ static int start(struct vn_lib_comm *c, const struct coll_call *call)
 		.send = call->send,
 		.recv = call->recv,
 		.extra = call->extra,
+		.scalar = call->scalar,
 		.stream = call->stream,
 		.comm = c,
 		.seq = c->started,

@@ -19,6 +19,7 @@
 struct coll_program {
 	struct coll_program *next;
 	struct coll_shape shape;
+	uint64_t *scalars; /* PREMULSUM: [ranks] */
 	vn_plan_t plan; /* NULL: it can't be one, and is not tried again */
 	uint64_t used; /* team.clock when it was */
 	uint32_t flying; /* launches that have not come back */
@@ -36,44 +37,49 @@ static struct vn_operand operand(const struct coll_shape *s, const struct coll_r
 	return vn_param((r->recv ? s->ranks : 0) + r->rank, r->at);
 }
 
-static int emit_fold(vn_builder_t b, uint32_t chip, const struct coll_shape *s,
-		     const struct coll_move *m, uint32_t nsrc, const struct coll_ref *dst,
-		     uint32_t ndst)
+static int emit_fold(vn_builder_t b, uint32_t chip, const struct coll_program *p,
+		     const struct coll_move *m)
 {
-	struct vn_operand table[2 * VN_MAX_CHIPS];
+	struct vn_operand table[VN_OPERANDS_MAX] = { 0 };
+	const struct coll_shape *s = &p->shape;
+	uint32_t n = m->nsrc + m->ndst;
 	struct vn_desc *d;
 	int64_t first;
 
-	for (uint32_t i = 0; i < nsrc; i++)
+	for (uint32_t i = 0; i < m->nsrc; i++)
 		table[i] = operand(s, &m->src[i]);
-	for (uint32_t i = 0; i < ndst; i++)
-		table[nsrc + i] = operand(s, &dst[i]);
-	first = vn_build_operands(b, table, nsrc + ndst);
+	for (uint32_t i = 0; i < m->ndst; i++)
+		table[m->nsrc + i] = operand(s, &m->dst[i]);
+	if (p->scalars) {
+		uint64_t *scalars = (uint64_t *)&table[n];
+
+		for (uint32_t i = 0; i < m->nsrc; i++)
+			scalars[i] = p->scalars[m->src[i].rank];
+		n += (m->nsrc + 1) / 2;
+	}
+	first = vn_build_operands(b, table, n);
 	if (first < 0)
 		return (int)first;
 	d = vn_build(b, chip);
 	if (!d)
 		return -ENOMEM;
-	vn_prep_reduce(d, (uint64_t)first, nsrc, ndst, m->count, m->type, m->redop);
+	vn_prep_reduce(d, (uint64_t)first, m->nsrc, m->ndst, m->count, m->type, m->redop);
+	d->arg = coll_reduce_flags(m->kind);
 	return 0;
 }
 
-static int emit(vn_builder_t b, const struct coll_team *t, const struct coll_shape *s,
+static int emit(vn_builder_t b, const struct coll_team *t, const struct coll_program *p,
 		const struct coll_move *m, uint32_t owner)
 {
+	const struct coll_shape *s = &p->shape;
 	uint32_t chip = t->member[m->ndst == 1 ? m->dst[0].rank : owner].chip;
 	struct vn_desc *d;
-	int err = 0;
 
 	switch (m->kind) {
 	case COLL_FOLD:
-		return emit_fold(b, chip, s, m, m->nsrc, m->dst, m->ndst);
 	case COLL_SCAN:
 	case COLL_EXSCAN:
-		/* From the last on, so that no source is written before its last use. */
-		for (uint32_t i = m->ndst; !err && i-- > 0;)
-			err = emit_fold(b, chip, s, m, i + 1, &m->dst[i], 1);
-		return err;
+		return emit_fold(b, chip, p, m);
 	case COLL_COPY:
 		for (uint32_t i = 0; i < m->ndst; i++) {
 			d = vn_build(b, chip);
@@ -101,7 +107,7 @@ static void compile(struct coll_team *t, struct coll_program *p)
 	moves = coll_moves(s);
 	for (uint64_t i = 0; !err && i < moves; i++)
 		if (coll_move(s, i, &m))
-			err = emit(b, t, s, &m, (uint32_t)(i * s->ranks / moves));
+			err = emit(b, t, p, &m, (uint32_t)(i * s->ranks / moves));
 	if (err || vn_builder_finish(b, &p->plan))
 		p->plan = NULL;
 	vn_builder_destroy(b);
@@ -125,15 +131,37 @@ static void evict(struct coll_team *t)
 	p = *oldest;
 	*oldest = p->next;
 	t->nprograms--;
+	free(p->scalars);
 	free(p);
 }
 
-/* The program of a shape, compiled if it is new; team.lock held. */
-static struct coll_program *program(struct coll_team *t, const struct coll_shape *s)
+/* The ranks multiply with what they did. */
+static bool same_scalars(const struct coll_program *p, const struct coll_post *post)
 {
+	for (uint32_t r = 0; p->scalars && r < p->shape.ranks; r++)
+		if (p->scalars[r] != post[r].small)
+			return false;
+	return true;
+}
+
+static bool keep_scalars(struct coll_program *p, const struct coll_post *post)
+{
+	if (p->shape.redop != VN_PREMULSUM)
+		return true;
+	p->scalars = calloc(p->shape.ranks, sizeof(*p->scalars));
+	for (uint32_t r = 0; p->scalars && r < p->shape.ranks; r++)
+		p->scalars[r] = post[r].small;
+	return p->scalars != NULL;
+}
+
+/* The program of a slot's job, compiled if it is new; team.lock held. */
+static struct coll_program *program(struct coll_team *t, const struct coll_slot *slot)
+{
+	const struct coll_shape *s = &slot->job.shape;
 	struct coll_program *p;
 
-	for (p = t->programs; p && !same(&p->shape, s); p = p->next)
+	for (p = t->programs; p && !(same(&p->shape, s) && same_scalars(p, slot->post));
+	     p = p->next)
 		;
 	if (p)
 		return p;
@@ -143,6 +171,10 @@ static struct coll_program *program(struct coll_team *t, const struct coll_shape
 	if (!p)
 		return NULL;
 	p->shape = *s;
+	if (!keep_scalars(p, slot->post)) {
+		free(p);
+		return NULL;
+	}
 	compile(t, p);
 	p->next = t->programs;
 	t->programs = p;
@@ -160,7 +192,7 @@ int coll_launch(struct coll_team *t, struct coll_slot *s, uint64_t seq)
 	if (s->job.shape.extra)
 		return err;
 	pthread_mutex_lock(&t->lock);
-	p = program(t, &s->job.shape);
+	p = program(t, s);
 	if (p && p->plan)
 		err = vn_launch(t->queue, p->plan, params, seq);
 	if (!err) {
@@ -249,6 +281,7 @@ void coll_programs_free(struct coll_team *t)
 			vn_queue_reset(t->queue);
 			vn_plan_destroy(p->plan);
 		}
+		free(p->scalars);
 		free(p);
 	}
 }

@@ -34,11 +34,36 @@ static void rotate(const struct coll_move *m, char *const *src, char *const *dst
 	}
 }
 
-static void run(const struct coll_team *t, const struct coll_move *m, char *const *src,
-		char *const *dst, bool stream, void *scratch)
+/* One vector of fp32: fewer elements are quicker without, and the bits are the same. */
+#define FEW 8u
+
+static void fold(const struct coll_team *t, const struct coll_move *m, const void *const *src,
+		 void *const *dst, const struct coll_post *post, bool stream, void *scratch)
 {
-	const void *const *from = (const void *const *)src;
-	void *const *to = (void *const *)dst;
+	const struct vn_ops *ops = m->count < FEW ? &vn_ops_scalar : t->ops;
+	uint64_t scalars[VN_MAX_CHIPS];
+
+	if (m->redop == VN_PREMULSUM)
+		for (uint32_t i = 0; i < m->nsrc; i++)
+			scalars[i] = post[m->src[i].rank].small;
+	ops->reduce(&(const struct vn_reduce_args){
+		.src = src,
+		.dst = dst,
+		.scalars = scalars,
+		.nsrc = m->nsrc,
+		.ndst = m->ndst,
+		.n = m->count,
+		.type = m->type,
+		.redop = m->redop,
+		.flags = coll_reduce_flags(m->kind),
+		.stream = stream,
+		.scratch = scratch,
+	});
+}
+
+static void run(const struct coll_team *t, const struct coll_move *m, char *const *src,
+		char *const *dst, const struct coll_post *post, bool stream, void *scratch)
+{
 	uint32_t i;
 
 	switch (m->kind) {
@@ -51,15 +76,9 @@ static void run(const struct coll_team *t, const struct coll_move *m, char *cons
 				t->ops->copy(dst[i], src[0], m->count, stream);
 		break;
 	case COLL_FOLD:
-		t->ops->reduce(m->type, m->redop, to, m->ndst, from, m->nsrc, m->count, stream,
-			       scratch);
-		break;
 	case COLL_SCAN:
 	case COLL_EXSCAN:
-		/* From the last on, so that no source is written before its last use. */
-		for (i = m->ndst; i-- > 0;)
-			t->ops->reduce(m->type, m->redop, to + i, 1, from, i + 1, m->count, stream,
-				       scratch);
+		fold(t, m, (const void *const *)src, (void *const *)dst, post, stream, scratch);
 	}
 }
 
@@ -111,7 +130,7 @@ void coll_share(struct coll_team *t, struct coll_slot *s, uint64_t seq, void *sc
 		if (coll_move(&j->shape, i, &m)) {
 			resolve(s, m.src, m.nsrc, src);
 			resolve(s, m.dst, m.ndst, dst);
-			run(t, &m, src, dst, j->volume >= STREAM_BYTES, scratch);
+			run(t, &m, src, dst, s->post, j->volume >= STREAM_BYTES, scratch);
 		}
 		mine++;
 	}
@@ -123,7 +142,7 @@ void coll_share(struct coll_team *t, struct coll_slot *s, uint64_t seq, void *sc
 }
 
 void coll_pull(struct coll_team *t, struct coll_shape *shape, uint32_t rank, char *const *from,
-	       char *recv, void *scratch)
+	       const struct coll_post *post, char *recv, void *scratch)
 {
 	char *src[VN_MAX_CHIPS], *dst[VN_MAX_CHIPS];
 	uint64_t moves = coll_moves(shape);
@@ -149,7 +168,7 @@ void coll_pull(struct coll_team *t, struct coll_shape *shape, uint32_t rank, cha
 		m.ndst = n;
 		for (uint32_t k = 0; k < m.nsrc; k++)
 			src[k] = from[m.src[k].rank] + m.src[k].at;
-		run(t, &m, src, dst, false, scratch);
+		run(t, &m, src, dst, post, false, scratch);
 	}
 	vn_fp_leave(fp);
 }

@@ -110,19 +110,21 @@ says '^reduce +2 +(pull|share|plan)' "and a row"
 
 # ---- types and reductions -----------------------------------------------------
 
-types='int8 uint8 int32 uint32 int64 uint64 float16 float32 float64 bfloat16 float8e4m3 float8e5m2'
+types='int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32 float64 bfloat16 float8e4m3 float8e5m2'
 for type in $types; do
 	bench all_to_all --ranks 3 --iters 2 --bytes-min 10001 --bytes-max 10001 --type "$type"
 	is "!grep { \$_->{type} ne '$type' } @\$d" "says what it did"
 done
-for type in float32 bfloat16 float16 int32; do
-	for redop in sum prod max min; do
+for type in $types; do
+	redops='sum prod min max avg premulsum band bor bxor'
+	[ "$type" = "${type#*float}" ] || redops='sum prod min max avg premulsum'
+	for redop in $redops; do
 		for op in all_reduce exscan; do
 			bench $op --ranks 5 --iters 2 --bytes-min 1000 --bytes-max 20000 --factor 20 \
-				--type $type --redop $redop
+				--type "$type" --redop "$redop"
 			is "!grep { \$_->{redop} ne '$redop' } @\$d" "says what it did"
 		done
-		bench reduce_scatter --iters 1 --bytes-min 20K --bytes-max 20K --type $type --redop $redop
+		bench reduce_scatter --iters 1 --bytes-min 20K --bytes-max 20K --type "$type" --redop "$redop"
 	done
 done
 

@@ -35,7 +35,7 @@ static struct vn_desc valid(u32 op, bool plan)
 	case VN_OP_FILL:
 		return fill(k, VN_BYTES_MAX, ~0ull, 8);
 	case VN_OP_REDUCE:
-		return reduce(plan ? 1 : TABLE, plan ? 2 : 144, plan ? 1 : 144, VN_BYTES_MAX / 4,
+		return reduce(plan ? 1 : TABLE, plan ? 2 : 144, plan ? 1 : 144, VN_BYTES_MAX / 8,
 			      VN_FLOAT32, VN_MIN);
 	case VN_OP_GEMM:
 		return gemm(TABLE, TABLE, TABLE, VN_DIM_MAX, 1, VN_DIM_MAX, VN_FLOAT32, 0);
@@ -158,7 +158,8 @@ static void test_reserved(void)
 
 static u32 arg_bits(u32 op)
 {
-	return op == VN_OP_GEMM ? 7 : op == VN_OP_SEM_SIGNAL ? 1 : 0;
+	/* EXCLUSIVE is none alone. */
+	return op == VN_OP_GEMM ? 7 : op == VN_OP_SEM_SIGNAL || op == VN_OP_REDUCE ? 1 : 0;
 }
 
 static void test_flags(void)
@@ -187,6 +188,11 @@ static void test_flags(void)
 				/* A transposed matrix has other rows. */
 				d.gemm.lda = op == VN_OP_GEMM ? VN_DIM_MAX : d.gemm.lda;
 				d.gemm.ldb = op == VN_OP_GEMM ? VN_DIM_MAX : d.gemm.ldb;
+				/* A prefix for each source. */
+				if (op == VN_OP_REDUCE) {
+					d.reduce.ndst = d.reduce.nsrc;
+					d.reduce.table -= mode;
+				}
 				status = checked(&d, mode, &detail);
 				wrong += arg_bits(op) >> bit & 1
 						 ? status != VN_OK
@@ -200,8 +206,7 @@ static void test_flags(void)
 static bool type_fits(u32 op, u32 type)
 {
 	if (op == VN_OP_REDUCE)
-		return type == VN_FLOAT32 || type == VN_FLOAT16 || type == VN_BFLOAT16 ||
-		       type == VN_INT32;
+		return type < VN_TYPE_COUNT;
 	if (op == VN_OP_GEMM)
 		return type == VN_FLOAT32 || type == VN_BFLOAT16;
 	return !type;
@@ -225,8 +230,10 @@ static void test_types(void)
 						 : status != VN_BAD_TYPE || detail != AT(type);
 				d = valid(op, mode);
 				d.redop = (u8)v;
+				/* Room for scalars. */
+				d.reduce.table -= op == VN_OP_REDUCE && mode;
 				status = checked(&d, mode, &detail);
-				wrong += !v || (op == VN_OP_REDUCE && v < 4)
+				wrong += !v || (op == VN_OP_REDUCE && v < VN_BAND)
 						 ? status != VN_OK
 						 : status != VN_BAD_TYPE || detail != AT(redop);
 			}
@@ -400,18 +407,88 @@ static void test_ranges(void)
 /* Counts are limited in bytes, whatever the type. */
 static void test_reduce_types(void)
 {
-	static const u8 types[] = { VN_FLOAT32, VN_BFLOAT16, VN_FLOAT16, VN_INT32 };
 	u32 wrong = 0, detail;
 
-	for (u32 i = 0; i < 4; i++) {
-		u64 most = VN_BYTES_MAX / vn_type_bytes(types[i]);
-		struct vn_desc d = reduce(TABLE, 1, 1, most, types[i], VN_SUM);
+	for (u8 type = 0; type < VN_TYPE_COUNT; type++) {
+		u64 most = VN_BYTES_MAX / vn_type_bytes(type);
+		struct vn_desc d = reduce(TABLE, 1, 1, most, type, VN_SUM);
 
 		wrong += checked(&d, 0, &detail) != VN_OK;
 		d.reduce.count++;
 		wrong += checked(&d, 0, &detail) != VN_BAD_FIELD || detail != AT(reduce.count);
 	}
 	tap_ok(!wrong, "a reduction's operands are at most 1 GiB in every type");
+}
+
+/* Which reductions a type has. */
+static void test_redops(void)
+{
+	u32 wrong = 0, detail;
+
+	for (u8 type = 0; type < VN_TYPE_COUNT; type++)
+		for (u32 op = 0; op < 256; op++) {
+			struct vn_desc d = reduce(TABLE, 2, 1, 1, type, (u8)op);
+			bool is_float = type == VN_FLOAT16 || type == VN_FLOAT32 ||
+					type == VN_FLOAT64 || type == VN_BFLOAT16 ||
+					type == VN_FLOAT8E4M3 || type == VN_FLOAT8E5M2;
+			bool has = op < VN_REDOP_COUNT &&
+				   !(is_float && (op == VN_BAND || op == VN_BOR || op == VN_BXOR));
+			u32 status = checked(&d, 0, &detail);
+
+			wrong += has ? status != VN_OK
+				     : status != VN_BAD_TYPE || detail != AT(redop);
+		}
+	tap_ok(!wrong, "integers have every reduction, floats all but the bitwise ones (%u wrong)",
+	       wrong);
+}
+
+/* Prefixes have as many destinations as sources, or one less. */
+static void test_scans(void)
+{
+	static const struct {
+		u32 arg, nsrc, ndst, status, detail;
+	} rows[] = {
+		{ VN_REDUCE_SCAN, 1, 1, VN_OK, 0 },
+		{ VN_REDUCE_SCAN, 144, 144, VN_OK, 0 },
+		{ VN_REDUCE_SCAN, 3, 2, VN_BAD_FIELD, AT(reduce.ndst) },
+		{ VN_REDUCE_SCAN, 3, 4, VN_BAD_FIELD, AT(reduce.ndst) },
+		{ VN_REDUCE_SCAN | VN_REDUCE_EXCLUSIVE, 3, 2, VN_OK, 0 },
+		{ VN_REDUCE_SCAN | VN_REDUCE_EXCLUSIVE, 3, 3, VN_BAD_FIELD, AT(reduce.ndst) },
+		{ VN_REDUCE_SCAN | VN_REDUCE_EXCLUSIVE, 1, 0, VN_BAD_FIELD, AT(reduce.ndst) },
+		{ VN_REDUCE_EXCLUSIVE, 3, 2, VN_BAD_FLAGS, AT(arg) },
+		{ 4, 3, 3, VN_BAD_FLAGS, AT(arg) },
+	};
+	u32 detail;
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vn_desc d = reduce(TABLE, rows[i].nsrc, rows[i].ndst, 1, VN_INT16, VN_SUM);
+		u32 status;
+
+		d.arg = rows[i].arg;
+		status = checked(&d, 0, &detail);
+		tap_ok(status == rows[i].status && (!status || detail == rows[i].detail),
+		       "flags %u, %u sources, %u destinations: %s, detail %u", rows[i].arg,
+		       rows[i].nsrc, rows[i].ndst, vn_status_name(status), detail);
+	}
+}
+
+/* Scalars lie behind the operands, two to an entry, and may be any bits. */
+static void test_scalars(void)
+{
+	struct vn_operand o[6];
+	struct vn_desc_plan plan = { o, 6, 3 };
+	struct vn_desc d = reduce(0, 3, 1, 1, VN_INT8, VN_PREMULSUM);
+	u32 detail;
+
+	for (u32 i = 0; i < 6; i++)
+		o[i] = operands[0];
+	memset(&o[4], 0xff, 2 * sizeof(*o));
+	tap_ok(vn_reduce_entries(&d) == 6 && vn_desc_check(&d, &plan, CHIPS, &detail) == VN_OK,
+	       "three scalars take two entries behind four operands");
+	plan.noperands = 5;
+	tap_ok(vn_desc_check(&d, &plan, CHIPS, &detail) == VN_BAD_RANGE &&
+		       detail == AT(reduce.table),
+	       "a table without room for them is refused");
 }
 
 /* Operands of a plan's reduction are named by their number. */
@@ -439,7 +516,7 @@ static void test_plan_operands(void)
 
 static void test_names(void)
 {
-	static const u8 bytes[VN_TYPE_COUNT] = { 1, 1, 4, 4, 8, 8, 2, 4, 8, 2, 1, 1 };
+	static const u8 bytes[VN_TYPE_COUNT] = { 1, 1, 4, 4, 8, 8, 2, 4, 8, 2, 1, 1, 2, 2 };
 	u32 wrong = 0;
 
 	for (u32 i = 0; i < VN_TYPE_COUNT; i++)
@@ -469,6 +546,9 @@ int main(void)
 	test_opcodes();
 	test_ranges();
 	test_reduce_types();
+	test_redops();
+	test_scans();
+	test_scalars();
 	test_plan_operands();
 	test_names();
 	return tap_done();

@@ -255,6 +255,58 @@ static u32 run_reduce(const struct ram *m, const struct ram *t, u8 *keep, u32 fi
 	return wrong;
 }
 
+/* Types, reductions and prefixes by the table, against the arithmetic called at once. */
+static u32 run_folds(const struct ram *m, const struct ram *t)
+{
+	enum { SRC = 5, COUNT = 3001, ROW = 3072 * 8 };
+	static u8 want[SRC][ROW], scratch[VN_SCRATCH_BYTES] __attribute__((aligned(64)));
+	static const u32 flags[] = { 0, VN_REDUCE_SCAN, VN_REDUCE_SCAN | VN_REDUCE_EXCLUSIVE };
+	struct vn_operand *o = (struct vn_operand *)t->ptr;
+	const void *src[SRC];
+	void *dst[SRC];
+	u32 wrong = 0;
+
+	for (u32 i = 0; i < SRC; i++) {
+		dst[i] = want[i];
+		src[i] = m->ptr + i * ROW;
+		for (u32 k = 0; k < ROW / 4; k++)
+			((u32 *)src[i])[k] = (k + i * ROW) * 2654435761u;
+		o[i] = at(m, i * ROW);
+	}
+	for (u32 i = 0; i < VN_TYPE_COUNT * VN_REDOP_COUNT * 3; i++) {
+		u8 type = i / 3 % VN_TYPE_COUNT, op = i / 3 / VN_TYPE_COUNT;
+		u32 f = flags[i % 3], ndst = f & VN_REDUCE_EXCLUSIVE ? SRC - 1 : SRC;
+		u64 bytes = COUNT * vn_type_bytes(type);
+		struct vn_desc d = reduce(t->addr, SRC, ndst, COUNT, type, op);
+		struct vn_reduce_args a = {
+			.src = src,
+			.dst = dst,
+			.nsrc = SRC,
+			.ndst = ndst,
+			.n = COUNT,
+			.type = type,
+			.redop = op,
+			.flags = f,
+			.scratch = scratch,
+			.scalars = (const u64 *)&o[SRC + ndst],
+		};
+		struct vn_cqe e;
+
+		if (!vn_type_reduces(type, op))
+			continue;
+		for (u32 k = 0; k < ndst; k++)
+			o[SRC + k] = at(m, (SRC + k) * ROW);
+		for (u32 k = 0; k < SRC; k++)
+			((u64 *)&o[SRC + ndst])[k] = k * 0x9e3779b97f4a7c15ull >> 3;
+		d.arg = f;
+		vn_ops_scalar.reduce(&a);
+		wrong += run(d, &e) || e.bytes != ndst * bytes;
+		for (u32 k = 0; k < ndst; k++)
+			wrong += memcmp(want[k], m->ptr + (SRC + k) * ROW, bytes) != 0;
+	}
+	return wrong;
+}
+
 static void test_chunks(void)
 {
 	const struct vn_ops *tables[2] = { &vn_ops_scalar, NULL };
@@ -268,16 +320,17 @@ static void test_chunks(void)
 		tables[1] = &vn_ops_avx2;
 	for (u32 o = 0; o < 2 && tables[o]; o++)
 		for (u32 k = 0; k < ARRAY_SIZE(knobs); k++) {
-			u32 first = !o && !k, a, b, c;
+			u32 first = !o && !k, a, b, c, f;
 
 			r->ops = tables[o];
 			turn_knobs(&knobs[k]);
 			a = run_ewise(&e, keep, first);
 			b = run_gemm(&m, keep_gemm, first);
 			c = run_reduce(&m, &t, keep_reduce, first);
-			tap_ok(!a && !b && !c,
-			       "%s, %s: the same bits (%u ewise, %u gemm, %u reduce wrong)",
-			       r->ops->name, knobs[k].name, a, b, c);
+			f = run_folds(&m, &t);
+			tap_ok(!a && !b && !c && !f,
+			       "%s, %s: the same bits (%u ewise, %u gemm, %u + %u reduce wrong)",
+			       r->ops->name, knobs[k].name, a, b, c, f);
 		}
 	r->ops = &vn_ops_scalar;
 	r->chunk_bytes = bytes;

@@ -133,8 +133,17 @@ static void bench_reduce(u32 p, u64 bytes)
 			st = i & 1;
 			t = now();
 			for (r = 0; r < reps; r++)
-				vn_ops_avx2.reduce(types[i / 2], VN_SUM, dst, p, (const void **)src,
-						   p, bytes / es, st, scratch);
+				vn_ops_avx2.reduce(&(const struct vn_reduce_args){
+					.src = (const void **)src,
+					.dst = dst,
+					.nsrc = p,
+					.ndst = p,
+					.n = bytes / es,
+					.type = types[i / 2],
+					.redop = VN_SUM,
+					.stream = st,
+					.scratch = scratch,
+				});
 			t = (now() - t) / reps;
 			if (t < mode[i / 2][st])
 				mode[i / 2][st] = t;

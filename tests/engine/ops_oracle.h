@@ -16,33 +16,12 @@
 #define VN_LANES 1
 #include "../../kmod/engine/simd.h"
 #include "../../kmod/engine/op_math.inc"
+#include "../reduce_oracle.h"
 #include "../tap.h"
 
-static inline u32 bits_of(float f)
-{
-	u32 u;
-
-	memcpy(&u, &f, 4);
-	return u;
-}
-
-static inline float of_bits(u32 u)
-{
-	float f;
-
-	memcpy(&f, &u, 4);
-	return f;
-}
-
-/* xorshift: the same numbers in every run. */
 static inline u32 rnd(void)
 {
-	static u64 s = 88172645463325252ull;
-
-	s ^= s << 13;
-	s ^= s >> 7;
-	s ^= s << 17;
-	return s >> 32;
+	return oracle_rnd();
 }
 
 #define GUARD 128
@@ -69,159 +48,6 @@ static inline bool guard_release(u8 *p, u64 bytes, u32 off)
 		ok &= p[bytes + i] == 0xa5;
 	free(base);
 	return ok;
-}
-
-static inline u32 oracle_size(u8 type)
-{
-	return type == VN_FLOAT16 || type == VN_BFLOAT16 ? 2 : 4;
-}
-
-/* The value of a 16-bit pattern. */
-static inline float wide(u8 type, u16 h)
-{
-	int mbits = type == VN_FLOAT16 ? 10 : 7, bias = type == VN_FLOAT16 ? 15 : 127;
-	int e = (h & 0x7fff) >> mbits, m = h & ((1 << mbits) - 1);
-	double v;
-
-	if (e == 2 * bias + 1)
-		v = m ? NAN : INFINITY;
-	else if (e)
-		v = ldexp((1 << mbits) + m, e - bias - mbits);
-	else
-		v = ldexp(m, 1 - bias - mbits);
-	return h & 0x8000 ? -v : v;
-}
-
-/* The nearest 16-bit pattern, ties to the even one. */
-static inline u16 narrow(u8 type, float f)
-{
-	int mbits = type == VN_FLOAT16 ? 10 : 7, bias = type == VN_FLOAT16 ? 15 : 127, e;
-	u16 sign = signbit(f) ? 0x8000 : 0, top = (2 * bias + 1) << mbits;
-	double v = fabs((double)f), units;
-
-	if (isnan(f))
-		return top | 1 << (mbits - 1);
-	if (isinf(f))
-		return sign | top;
-	if (v == 0)
-		return sign;
-	e = ilogb(v);
-	if (e < 1 - bias)
-		e = 1 - bias;
-	/* In units of the last place; nearbyint ties to even. */
-	units = nearbyint(ldexp(v, mbits - e));
-	if (units == 2 << mbits) {
-		units /= 2;
-		e++;
-	}
-	if (e > bias)
-		return sign | top;
-	if (units < 1 << mbits)
-		return sign | (u16)units;
-	return sign | (e + bias) << mbits | ((u16)units - (1 << mbits));
-}
-
-static inline u32 canon(float f)
-{
-	return isnan(f) ? 0x7fc00000 : bits_of(f);
-}
-
-/* Mostly ordinary numbers; some special, some any bits at all, some zeros. */
-static inline void random_elems(u8 type, u8 *p, u64 n)
-{
-	static const u32 special[] = {
-		0,	    0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc12345,
-		0x7f800001, 1,		0x80000001, 0x007fffff, 0x7f7fffff, 0xff7fffff,
-		0x3f800000, 0xbf800000, 0x00800000, 0x33000000,
-	};
-	u32 kind, b;
-	u16 h;
-	u64 i;
-
-	for (i = 0; i < n; i++) {
-		kind = i % 4 ? 9 : rnd() % 64;
-		if (type == VN_INT32 || kind == 1)
-			b = rnd();
-		else if (kind == 0)
-			b = special[rnd() % ARRAY_SIZE(special)];
-		else if (i % 16 == 2)
-			b = rnd() << 31; /* zeros of both signs meet */
-		else
-			b = bits_of(ldexpf((float)(s32)rnd(), -31 + (int)(rnd() % 5)));
-		h = b >> 16;
-		if (type == VN_FLOAT16)
-			h = kind == 1 ? rnd() : narrow(type, of_bits(b));
-		if (oracle_size(type) == 2)
-			memcpy(p + 2 * i, &h, 2);
-		else
-			memcpy(p + 4 * i, &b, 4);
-	}
-}
-
-static inline float get(u8 type, const void *p, u64 i)
-{
-	return oracle_size(type) == 2 ? wide(type, ((const u16 *)p)[i]) : ((const float *)p)[i];
-}
-
-static inline float oracle_max(float a, float b)
-{
-	if (isnan(a) || isnan(b))
-		return NAN;
-	if (a == 0 && b == 0)
-		return signbit(a) ? b : a;
-	return a > b ? a : b;
-}
-
-static inline float oracle_fold(u8 op, float a, float b)
-{
-	switch (op) {
-	case VN_PROD:
-		return a * b;
-	case VN_MAX:
-		return oracle_max(a, b);
-	case VN_MIN:
-		return -oracle_max(-a, -b);
-	default:
-		return a + b;
-	}
-}
-
-static inline u32 oracle_fold_int(u8 op, u32 a, u32 b)
-{
-	switch (op) {
-	case VN_PROD:
-		return a * b;
-	case VN_MAX:
-		return (s32)a > (s32)b ? a : b;
-	case VN_MIN:
-		return (s32)a < (s32)b ? a : b;
-	default:
-		return a + b;
-	}
-}
-
-/* Element i of a reduction, into element i of dst. */
-static inline void oracle_reduce(u8 type, u8 op, void *dst, const void **src, u32 nsrc, u64 i)
-{
-	u32 s, es = oracle_size(type), acc;
-	float f;
-
-	if (nsrc == 1) {
-		memcpy((u8 *)dst + i * es, (const u8 *)src[0] + i * es, es);
-	} else if (type == VN_INT32) {
-		acc = ((const u32 *)src[0])[i];
-		for (s = 1; s < nsrc; s++)
-			acc = oracle_fold_int(op, acc, ((const u32 *)src[s])[i]);
-		((u32 *)dst)[i] = acc;
-	} else {
-		f = get(type, src[0], i);
-		for (s = 1; s < nsrc; s++)
-			f = oracle_fold(op, f, get(type, src[s], i));
-		if (es == 2)
-			((u16 *)dst)[i] = narrow(type, f);
-		else
-			((u32 *)dst)[i] = canon(f);
-	}
 }
 
 /* 0 bias_add, 1 relu, 2 relu_grad, 3 col_sum, 4 axpy: into z, which holds e's */
@@ -266,10 +92,12 @@ static inline void oracle_gemm(const struct vn_gemm_args *g, u32 row, u32 rows, 
 		for (j = 0; j < g->n; j++) {
 			f = g->accumulate ? c[(u64)i * g->ldc + j] : 0;
 			for (k = 0; k < g->k; k++) {
-				a = get(g->type, g->a,
-					g->trans_a ? (u64)k * g->lda + i : (u64)i * g->lda + k);
-				b = get(g->type, g->b,
-					g->trans_b ? (u64)j * g->ldb + k : (u64)k * g->ldb + j);
+				a = oracle_get(g->type, g->a,
+					       g->trans_a ? (u64)k * g->lda + i
+							  : (u64)i * g->lda + k);
+				b = oracle_get(g->type, g->b,
+					       g->trans_b ? (u64)j * g->ldb + k
+							  : (u64)k * g->ldb + j);
 				a *= b;
 				f += a;
 			}

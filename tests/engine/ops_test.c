@@ -10,47 +10,57 @@
 
 static const struct vn_ops *const tables[] = { &vn_ops_scalar, &vn_ops_avx2 };
 static u32 ntables = 1;
+/* $VN_QUICK: one variant of each, for sanitizers. */
+static bool quick;
 static u8 scratch[VN_SCRATCH_BYTES] __attribute__((aligned(64)));
 
-static const u8 types[] = { VN_INT32, VN_FLOAT16, VN_FLOAT32, VN_BFLOAT16 };
+typedef vu convert_fn(vu);
+
+static const struct narrow_type {
+	u8 type;
+	const char *name;
+	u32 values, unit; /* of fp32's bits to the next value */
+	convert_fn *to, *from;
+} narrow_types[] = {
+	{ VN_FLOAT16, "fp16", 65536, 1 << 13, vn_to_fp16, vn_from_fp16 },
+	{ VN_BFLOAT16, "bf16", 65536, 1 << 16, vn_to_bf16, vn_from_bf16 },
+	{ VN_FLOAT8E5M2, "e5m2", 256, 1 << 21, vn_to_e5m2, vn_from_e5m2 },
+	{ VN_FLOAT8E4M3, "e4m3", 256, 1 << 20, vn_to_e4m3, vn_from_e4m3 },
+};
 
 /* Every narrow value survives; every rounding is to nearest even. */
-static void test_convert(void)
+static void test_convert(const struct narrow_type *t)
 {
 	u32 i, j, bad = 0;
 	u64 b;
 
-	for (i = 0; i < 65536; i++) {
-		bad += vn_to_fp16(vn_from_fp16(i)) != narrow(VN_FLOAT16, wide(VN_FLOAT16, i));
-		bad += vn_to_bf16(vn_from_bf16(i)) != narrow(VN_BFLOAT16, wide(VN_BFLOAT16, i));
-		if (!isnan(wide(VN_FLOAT16, i)))
-			bad += vn_to_fp16(vn_from_fp16(i)) != i ||
-			       vn_from_fp16(i) != bits_of(wide(VN_FLOAT16, i));
-		if (!isnan(wide(VN_BFLOAT16, i)))
-			bad += vn_to_bf16(vn_from_bf16(i)) != i;
+	for (i = 0; i < t->values; i++) {
+		bad += t->to(t->from(i)) != narrow(t->type, wide(t->type, i));
+		if (!isnan(wide(t->type, i)))
+			bad += t->to(t->from(i)) != i || t->from(i) != bits_of(wide(t->type, i));
 	}
-	tap_ok(!bad, "all fp16 and bf16 values round-trip (%u wrong)", bad);
+	tap_ok(!bad, "all %s values round-trip (%u wrong)", t->name, bad);
 
-	for (bad = 0, b = 0; b < 1ull << 32; b += 509) {
-		bad += vn_to_fp16(b) != narrow(VN_FLOAT16, of_bits(b));
-		bad += vn_to_bf16(b) != narrow(VN_BFLOAT16, of_bits(b));
-	}
+	for (bad = 0, b = 0; b < 1ull << 32; b += 509)
+		bad += t->to(b) != narrow(t->type, of_bits(b));
 	/* Each narrow value, the ties above it, and their neighbours. */
-	for (i = 0; i < 65536; i++)
-		for (j = 0; j < 9; j++) {
-			b = vn_from_fp16(i) + (u32[]){ 0,      1,      0xfff,	 0x1000,  0x1001,
-						       0x1fff, 0x2000, 0x800000, 0x7fffff }[j];
-			bad += vn_to_fp16(b) != narrow(VN_FLOAT16, of_bits(b));
-			b = (i << 16) + (u32[]){ 0, 1, 0x7fff, 0x8000, 0x8001, 0xffff, 2, 3, 4 }[j];
-			bad += vn_to_bf16(b) != narrow(VN_BFLOAT16, of_bits(b));
+	for (i = 0; i < t->values; i++)
+		for (j = 0; j < 11; j++) {
+			b = t->from(i) + (u32[]){ 0,	       1,
+						  2,	       t->unit / 2 - 1,
+						  t->unit / 2, t->unit / 2 + 1,
+						  3,	       t->unit - 1,
+						  t->unit,     0x800000,
+						  0x7fffff }[j];
+			bad += t->to(b) != narrow(t->type, of_bits(b));
 		}
-	/* Ties of denormal fp16: odd multiples of 2^-25. */
+	/* Ties of denormals: odd multiples of half of the least one, of all types. */
 	for (i = 0; i < 4096; i++)
-		for (j = 0; j < 3; j++) {
-			b = bits_of(ldexpf((float)i, -25)) + j - 1;
-			bad += vn_to_fp16(b) != narrow(VN_FLOAT16, of_bits(b));
+		for (j = 0; j < 9; j++) {
+			b = bits_of(ldexpf((float)i, (int[]){ -25, -17, -10 }[j / 3])) + j % 3 - 1;
+			bad += t->to(b) != narrow(t->type, of_bits(b));
 		}
-	tap_ok(!bad, "fp32 to fp16 and bf16 rounds to nearest even (%u wrong)", bad);
+	tap_ok(!bad, "fp32 to %s rounds to nearest even (%u wrong)", t->name, bad);
 }
 
 static void test_exp_log(void)
@@ -80,32 +90,53 @@ static void test_exp_log(void)
 
 struct shape {
 	u8 type, op;
-	u32 nsrc, ndst, n, off;
+	u32 nsrc, ndst, n, off, flags;
 	bool stream, in_place;
 };
+
+/* Destination i of a shape in place: a source, such that nobody notices. */
+static u32 own_source(const struct shape *s, u32 i)
+{
+	if (!(s->flags & VN_REDUCE_SCAN))
+		return s->nsrc - 1 - i;
+	return s->flags & VN_REDUCE_EXCLUSIVE ? i + 1 : i;
+}
 
 /* One reduction in one table against the oracle. */
 static bool reduce_once(const struct vn_ops *o, const struct shape *s)
 {
-	u32 es = oracle_size(s->type), i, j;
-	u8 *src[VN_REDUCE_MAX], *dst[VN_REDUCE_MAX], *want = malloc(s->n * es);
-	u64 bytes = s->n * es;
+	u32 es = oracle_size(s->type), i, j, wants = s->flags ? s->ndst : 1;
+	u8 *src[VN_REDUCE_MAX], *dst[VN_REDUCE_MAX], *want = malloc((u64)wants * s->n * es);
+	u64 bytes = s->n * es, scalars[VN_REDUCE_MAX];
+	struct oracle oracle = { s->type, s->op, (const void **)src, scalars };
 	bool ok = true;
 
 	for (i = 0; i < s->nsrc; i++) {
 		src[i] = guarded(bytes, (s->off * (i + 1)) % 32 * es);
 		random_elems(s->type, src[i], s->n);
+		scalars[i] = oracle_rnd64(); /* only its low bytes count */
+		random_elems(s->type, (u8 *)&scalars[i], 1);
 	}
 	for (i = 0; i < s->n; i++)
-		oracle_reduce(s->type, s->op, want, (const void **)src, s->nsrc, i);
+		for (j = 0; j < wants; j++)
+			oracle_reduce(&oracle, want + j * bytes, s->flags ? j + 1 : s->nsrc, i);
 	for (i = 0; i < s->ndst; i++)
-		dst[i] = s->in_place && i < s->nsrc ? src[s->nsrc - 1 - i]
+		dst[i] = s->in_place && i < s->nsrc ? src[own_source(s, i)]
 						    : guarded(bytes, (s->off * (i + 2)) % 32 * es);
 
-	o->reduce(s->type, s->op, (void **)dst, s->ndst, (const void **)src, s->nsrc, s->n,
-		  s->stream, scratch);
+	o->reduce(&(const struct vn_reduce_args){ .src = (const void **)src,
+						  .dst = (void **)dst,
+						  .nsrc = s->nsrc,
+						  .ndst = s->ndst,
+						  .n = s->n,
+						  .type = s->type,
+						  .redop = s->op,
+						  .flags = s->flags,
+						  .scalars = scalars,
+						  .stream = s->stream,
+						  .scratch = scratch });
 	for (i = 0; i < s->ndst; i++) {
-		ok &= !memcmp(dst[i], want, bytes);
+		ok &= !memcmp(dst[i], want + (s->flags ? i : 0) * bytes, bytes);
 		if (!s->in_place || i >= s->nsrc)
 			ok &= guard_release(dst[i], bytes, (s->off * (i + 2)) % 32 * es);
 	}
@@ -115,65 +146,72 @@ static bool reduce_once(const struct vn_ops *o, const struct shape *s)
 	return ok;
 }
 
-static void test_reduce(const struct vn_ops *o)
+/* All reductions of one type; flags: as prefixes. */
+static void test_reduce(const struct vn_ops *o, u8 type, u32 flags)
 {
 	static const u32 nsrc[] = { 1, 2, 3, 5, 8, 9, 144 };
 	/* The last one is more than a tile. */
 	static const u32 count[] = { 0, 1, 7, 8, 9, 31, 32, 33, 65, 1000, 8229 };
 	static const u32 ndst[] = { 1, 2, 9, 144 };
-	u32 t, c, v, bad, runs;
-	struct shape s;
+	u32 c, k, v, bad = 0, runs = 0;
+	struct shape s = { .type = type, .flags = flags };
 
-	for (t = 0; t < ARRAY_SIZE(types); t++)
-		for (s.op = VN_SUM; s.op <= VN_MIN; s.op++) {
-			bad = runs = 0;
-			s.type = types[t];
-			for (c = 0; c < ARRAY_SIZE(nsrc) * ARRAY_SIZE(count); c++)
-				for (v = 0; v < 8; v++) {
-					s.nsrc = nsrc[c % ARRAY_SIZE(nsrc)];
-					s.n = count[c / ARRAY_SIZE(nsrc)];
-					s.off = v & 1 ? 1 + rnd() % 31 : 0;
-					s.stream = v & 2;
-					s.in_place = v & 4;
-					/* Many of both only where it's cheap. */
-					s.ndst = ndst[rnd() % (s.n > 1000 ? 3 : 4)];
-					if (s.nsrc == 1)
-						s.in_place = false;
-					if (s.nsrc == 144 && s.n > 1000 && v % 7)
-						continue;
-					bad += !reduce_once(o, &s);
-					runs++;
-				}
-			tap_ok(!bad, "%s reduce type %u op %u: %u of %u wrong", o->name, s.type,
-			       s.op, bad, runs);
-		}
+	for (s.op = VN_SUM; s.op < VN_REDOP_COUNT && oracle_reduces(type, s.op); s.op++)
+		for (c = 0; c < ARRAY_SIZE(nsrc) * ARRAY_SIZE(count); c++)
+			for (k = 0; k < (quick ? 1 : 2); k++) {
+				v = (3 * k + s.op + c) % 8;
+				s.nsrc = nsrc[c % ARRAY_SIZE(nsrc)];
+				s.n = count[c / ARRAY_SIZE(nsrc)];
+				s.off = v & 1 ? 1 + rnd() % 31 : 0;
+				s.stream = v & 2;
+				s.in_place = v & 4;
+				/* Many of both only where it's cheap. */
+				s.ndst = ndst[rnd() % (s.n > 1000 ? 3 : 4)];
+				if (flags)
+					s.ndst = s.nsrc - !!(flags & VN_REDUCE_EXCLUSIVE);
+				else if (s.nsrc == 1)
+					s.in_place = false;
+				/* What is long for the oracle, once each. */
+				if (!s.ndst ||
+				    ((u64)s.nsrc * s.n * (flags ? s.nsrc : 1) > 2000 && k))
+					continue;
+				if (s.nsrc == 144 && s.n > 65 && (flags || s.op % 4 != type % 4))
+					continue;
+				bad += !reduce_once(o, &s);
+				runs++;
+			}
+	tap_ok(!bad, "%s reduce type %u flags %u: %u of %u wrong", o->name, type, flags, bad, runs);
 }
 
 /* All narrow values against random partners: products and sums that tie. */
-static void test_reduce_pairs(const struct vn_ops *o)
+static void test_reduce_pairs(const struct vn_ops *o, const struct narrow_type *t)
 {
 	static u16 a[65536], b[65536], got[65536], want[65536];
-	u32 t, i, round, bad = 0;
-	u8 op;
+	u32 i, round, bad = 0, n = sizeof(a) / oracle_size(t->type);
+	const void *src[] = { a, b };
+	void *dst[] = { got };
 
-	for (t = 0; t < 2; t++)
-		for (op = VN_SUM; op <= VN_MIN; op++)
-			for (round = 0; round < 4; round++) {
-				const void *src[] = { a, b };
-				void *dst[] = { got };
+	for (u8 op = VN_SUM; op < VN_PREMULSUM; op++)
+		for (round = 0; round < 4; round++) {
+			struct oracle oracle = { t->type, op, src, NULL };
 
-				for (i = 0; i < 65536; i++) {
-					a[i] = i;
-					b[i] = rnd();
-				}
-				for (i = 0; i < 65536; i++)
-					oracle_reduce(t ? VN_FLOAT16 : VN_BFLOAT16, op, want, src,
-						      2, i);
-				o->reduce(t ? VN_FLOAT16 : VN_BFLOAT16, op, dst, 1, src, 2, 65536,
-					  false, scratch);
-				bad += !!memcmp(got, want, sizeof(got));
-			}
-	tap_ok(!bad, "%s reduce of all fp16 and bf16 with partners", o->name);
+			for (i = 0; i < 65536; i++)
+				b[i] = rnd();
+			for (i = 0; i < n; i++)
+				put_raw(t->type, a, i, i);
+			for (i = 0; i < n; i++)
+				oracle_reduce(&oracle, want, 2, i);
+			o->reduce(&(const struct vn_reduce_args){ .src = src,
+								  .dst = dst,
+								  .nsrc = 2,
+								  .ndst = 1,
+								  .n = n,
+								  .type = t->type,
+								  .redop = op,
+								  .scratch = scratch });
+			bad += !!memcmp(got, want, sizeof(got));
+		}
+	tap_ok(!bad, "%s reduce of all %s with partners", o->name, t->name);
 }
 
 static void test_copy_fill(const struct vn_ops *o)
@@ -387,16 +425,23 @@ int main(void)
 {
 	u32 i;
 
+	quick = getenv("VN_QUICK") && *getenv("VN_QUICK") == '1';
 	if (__builtin_cpu_supports("avx2"))
 		ntables = 2;
 	else
 		printf("# no AVX2 on this cpu: its table is not tested\n");
 
-	test_convert();
+	for (i = 0; i < ARRAY_SIZE(narrow_types); i++)
+		test_convert(&narrow_types[i]);
 	test_exp_log();
 	for (i = 0; i < ntables; i++) {
-		test_reduce(tables[i]);
-		test_reduce_pairs(tables[i]);
+		for (u8 type = 0; type < VN_TYPE_COUNT; type++) {
+			test_reduce(tables[i], type, 0);
+			test_reduce(tables[i], type, VN_REDUCE_SCAN);
+			test_reduce(tables[i], type, VN_REDUCE_SCAN | VN_REDUCE_EXCLUSIVE);
+		}
+		for (u32 t = 0; t < ARRAY_SIZE(narrow_types); t++)
+			test_reduce_pairs(tables[i], &narrow_types[t]);
 		test_copy_fill(tables[i]);
 		test_ewise(tables[i]);
 		test_softmax(tables[i]);

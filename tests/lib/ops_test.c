@@ -6,138 +6,76 @@
  */
 #include <math.h>
 
+#include "../reduce_oracle.h"
 #include "fixture.h"
 
 /* Plain arithmetic must not be fused either; see the build's -ffp-contract=off. */
 
-static float from_bf16(uint16_t h)
-{
-	uint32_t u = (uint32_t)h << 16;
-	float f;
-
-	memcpy(&f, &u, 4);
-	return f;
-}
-
-static uint16_t to_bf16(float f)
-{
-	uint32_t u;
-
-	memcpy(&u, &f, 4);
-	return f != f ? 0x7fc0 : (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
-}
-
 static float get(uint32_t type, const void *p, uint64_t i)
 {
-	_Float16 h;
-
-	switch (type) {
-	case VN_FLOAT32:
-		return ((const float *)p)[i];
-	case VN_BFLOAT16:
-		return from_bf16(((const uint16_t *)p)[i]);
-	default:
-		memcpy(&h, (const uint16_t *)p + i, 2);
-		return (float)h;
-	}
+	return oracle_get((uint8_t)type, p, i);
 }
 
 static void put(uint32_t type, void *p, uint64_t i, float f)
 {
-	_Float16 h = (_Float16)f;
-
-	switch (type) {
-	case VN_FLOAT32:
-		((float *)p)[i] = f;
-		break;
-	case VN_BFLOAT16:
-		((uint16_t *)p)[i] = to_bf16(f);
-		break;
-	default:
-		memcpy((uint16_t *)p + i, &h, 2);
-	}
+	put_raw((uint8_t)type, p, i, type == VN_FLOAT32 ? bits_of(f) : narrow((uint8_t)type, f));
 }
 
-static float fold(uint32_t op, float a, float b)
+enum { P = 5, N = 3001, ROW = 3072 * 8 };
+
+/* One reduction of P sources; flags: as prefixes. Wrong elements. */
+static unsigned int reduce_once(vn_queue_t q, const struct vn_mem *m, const struct vn_mem *table,
+				const struct oracle *oracle, uint32_t flags)
 {
-	switch (op) {
-	case VN_SUM:
-		return a + b;
-	case VN_PROD:
-		return a * b;
-	case VN_MAX:
-		return a > b ? a : b;
-	default:
-		return a < b ? a : b;
+	uint32_t es = oracle_size(oracle->type), ndst = 2;
+	static uint8_t want[ROW];
+	uint8_t *out = (uint8_t *)m->ptr + P * ROW;
+	struct vn_operand *o = table->ptr;
+	struct vn_desc d = { .arg = flags };
+	unsigned int wrong;
+	struct vn_cqe e;
+
+	if (flags)
+		ndst = flags & VN_REDUCE_EXCLUSIVE ? P - 1 : P;
+	for (uint32_t r = 0; r < P; r++) {
+		random_elems(oracle->type, (uint8_t *)m->ptr + r * ROW, N);
+		o[r] = vn_at(m, r * ROW);
 	}
+	for (uint32_t r = 0; r < ndst; r++)
+		o[P + r] = vn_at(m, (P + r) * ROW);
+	memcpy(&o[P + ndst], oracle->scalars, P * sizeof(*oracle->scalars));
+	vn_prep_reduce(&d, table->addr, P, ndst, N, oracle->type, oracle->op);
+	wrong = run(q, &d, &e) || e.bytes != (uint64_t)ndst * N * es;
+	for (uint32_t i = 0; i < N; i++)
+		for (uint32_t r = 0; r < ndst; r++) {
+			oracle_reduce(oracle, want, flags ? r + 1 : P, i);
+			wrong += memcmp(out + r * ROW + i * es, want + i * es, es) != 0;
+		}
+	return wrong;
 }
 
 static void test_reduce(vn_device_t dev)
 {
-	enum { P = 5, N = 3001, ROW = 16384 };
-	static const uint32_t types[] = { VN_FLOAT32, VN_BFLOAT16, VN_FLOAT16, VN_INT32 };
-	static const char *const names[] = { "fp32", "bf16", "fp16", "int32" };
-	struct vn_mem m = take(dev, 1, (P + 2) * ROW), table = take(dev, 1, 4096);
-	struct vn_operand *o = table.ptr;
+	struct vn_mem m = take(dev, 1, 2 * P * ROW), table = take(dev, 1, 4096);
 	vn_queue_t q = queue(dev, 1, 8);
+	const void *src[P];
+	uint64_t scalars[P];
+	unsigned int wrong;
 
-	for (unsigned int t = 0; t < COUNT(types); t++)
-		for (uint32_t op = 0; op < VN_REDOP_COUNT; op++) {
-			uint32_t es = vn_type_size(types[t]);
-			unsigned int wrong = 0;
-			struct vn_desc d = { 0 };
-			struct vn_cqe e;
+	for (uint32_t r = 0; r < P; r++)
+		src[r] = (uint8_t *)m.ptr + r * ROW;
+	for (uint8_t type = 0; type < VN_TYPE_COUNT; type++)
+		for (uint8_t op = 0; op < VN_REDOP_COUNT && oracle_reduces(type, op); op++) {
+			struct oracle oracle = { type, op, src, scalars };
 
-			for (uint32_t r = 0; r < P; r++) {
-				uint8_t *row = (uint8_t *)m.ptr + r * ROW;
-
-				if (types[t] == VN_INT32)
-					scramble(row, N * 4);
-				else
-					for (uint32_t i = 0; i < N; i++)
-						put(types[t], row, i,
-						    (float)((int)(rnd() & 0xffff) - 0x8000) /
-							    16384);
-				o[r] = vn_at(&m, r * ROW);
-			}
-			o[P] = vn_at(&m, P * ROW);
-			o[P + 1] = vn_at(&m, (P + 1) * ROW);
-			vn_prep_reduce(&d, table.addr, P, 2, N, types[t], op);
-			wrong += run(q, &d, &e) || e.bytes != 2ull * N * es;
-			for (uint32_t i = 0; i < N; i++) {
-				uint8_t *out = (uint8_t *)m.ptr + P * ROW;
-				union {
-					float f;
-					uint32_t u;
-				} want;
-
-				if (types[t] == VN_INT32) {
-					uint32_t a = ((uint32_t *)m.ptr)[i];
-
-					for (uint32_t r = 1; r < P; r++) {
-						uint32_t b = ((uint32_t *)((uint8_t *)m.ptr +
-									   r * ROW))[i];
-
-						a = op == VN_SUM    ? a + b
-						    : op == VN_PROD ? a * b
-						    : ((int32_t)a > (int32_t)b) == (op == VN_MAX)
-							    ? a
-							    : b;
-					}
-					want.u = a;
-				} else {
-					want.f = get(types[t], m.ptr, i);
-					for (uint32_t r = 1; r < P; r++)
-						want.f = fold(op, want.f,
-							      get(types[t],
-								  (uint8_t *)m.ptr + r * ROW, i));
-					put(types[t], &want, 0, want.f);
-				}
-				wrong += memcmp(out + i * es, &want, es) ||
-					 memcmp(out + ROW + i * es, &want, es);
-			}
-			tap_ok(!wrong, "reduce %s, reduction %u: a left fold (%u wrong)", names[t],
-			       op, wrong);
+			for (uint32_t r = 0; r < P; r++)
+				random_elems(type, (uint8_t *)&scalars[r], 1);
+			wrong = reduce_once(q, &m, &table, &oracle, 0) +
+				reduce_once(q, &m, &table, &oracle, VN_REDUCE_SCAN) +
+				reduce_once(q, &m, &table, &oracle,
+					    VN_REDUCE_SCAN | VN_REDUCE_EXCLUSIVE);
+			tap_ok(!wrong, "type %u, reduction %u: left folds (%u wrong)", type, op,
+			       wrong);
 		}
 	vn_queue_destroy(q);
 	vn_mem_free(dev, &m);

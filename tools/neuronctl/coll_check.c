@@ -91,7 +91,7 @@ static uint64_t wrong_block(const struct coll_round *c, uint32_t rank)
 		m = count - i < CHUNK ? (uint32_t)(count - i) : CHUNK;
 		for (r = 0; r < c->ranks; r++)
 			coll_letters_fold(c->letters, acc, !r, r, c->round, rank * count + i, m);
-		coll_letters_encode(c->letters, want, acc, m);
+		coll_letters_encode(c->letters, want, acc, c->ranks, m);
 		wrong += coll_wrong(c->recv[rank] + i * size, want, m, size);
 	}
 	return wrong;
@@ -110,7 +110,7 @@ static uint64_t wrong_chunk(const struct coll_round *c, uint64_t i, uint32_t n)
 			wrong += coll_wrong(c->recv[r] + i * size, want, n, size);
 		coll_letters_fold(c->letters, acc, !r, r, c->round, i, n);
 		if (op->makes == COLL_PREFIX || r + 1 == c->ranks)
-			coll_letters_encode(c->letters, want, acc, n);
+			coll_letters_encode(c->letters, want, acc, r + 1, n);
 		if (op->op == VN_SCAN)
 			wrong += coll_wrong(c->recv[r] + i * size, want, n, size);
 	}

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +8,8 @@
 static const struct coll_type types[] = {
 	{ "int8", VN_INT8, true, 0, 0, 127, 6 },
 	{ "uint8", VN_UINT8, false, 0, 0, 255, 7 },
+	{ "int16", VN_INT16, true, 0, 0, 32767, 14 },
+	{ "uint16", VN_UINT16, false, 0, 0, 65535, 15 },
 	{ "int32", VN_INT32, true, 0, 0, 1 << 24, 30 },
 	{ "uint32", VN_UINT32, false, 0, 0, 1 << 24, 30 },
 	{ "int64", VN_INT64, true, 0, 0, 1 << 24, 30 },
@@ -25,10 +28,9 @@ static const struct {
 	const char *name;
 	enum vn_redop op;
 } redops[] = {
-	{ "sum", VN_SUM },
-	{ "prod", VN_PROD },
-	{ "min", VN_MIN },
-	{ "max", VN_MAX },
+	{ "sum", VN_SUM },   { "prod", VN_PROD }, { "min", VN_MIN },
+	{ "max", VN_MAX },   { "avg", VN_AVG },	  { "premulsum", VN_PREMULSUM },
+	{ "band", VN_BAND }, { "bor", VN_BOR },	  { "bxor", VN_BXOR },
 };
 
 #define REDOPS (sizeof(redops) / sizeof(*redops))
@@ -86,21 +88,41 @@ const char *coll_redop_names(void)
 
 /* ---- the alphabet --------------------------------------------------------- */
 
-/* A whole number in the type, which holds it exactly: no rounding here. */
+/* Rounded to nearest, ties to even; within the range of the type, so no infinity. */
+static uint64_t encode_float(const struct coll_type *t, double v)
+{
+	int least = 2 - (1 << (t->exponent - 1)), e;
+	uint64_t negative = v < 0, m;
+	double rest;
+
+	if (v == 0)
+		return 0;
+	v = negative ? -v : v;
+	frexp(v, &e);
+	e = e - 1 < least ? least : e - 1;
+	/* In units of the last place. */
+	v = ldexp(v, t->mantissa - e);
+	m = (uint64_t)v;
+	rest = v - (double)m;
+	m += rest > 0.5 || (rest == 0.5 && (m & 1));
+	/* Its leading one, if there is one, is one more in the exponent. */
+	m += (uint64_t)(e - least) << t->mantissa;
+	return negative << (t->exponent + t->mantissa) | m;
+}
+
 static uint64_t encode(const struct coll_type *t, int64_t v)
 {
-	uint64_t negative = v < 0, m = negative ? (uint64_t)-v : (uint64_t)v, e;
+	return t->exponent ? encode_float(t, (double)v) : (uint64_t)v;
+}
 
+/* The only result that is rounded: once in the type of the sum, then in the type. */
+static uint64_t encode_average(const struct coll_type *t, int64_t sum, uint32_t n)
+{
 	if (!t->exponent)
-		return (uint64_t)v;
-	if (!m)
-		return 0;
-	e = 63 - (uint64_t)__builtin_clzll(m);
-	/* The leading one is implied, the rest moves to the top of the mantissa. */
-	m -= 1ull << e;
-	m = e > t->mantissa ? m >> (e - t->mantissa) : m << (t->mantissa - e);
-	e += (1ull << (t->exponent - 1)) - 1;
-	return ((negative << t->exponent | e) << t->mantissa) | m;
+		return (uint64_t)(sum / (int64_t)n);
+	if (t->type == VN_FLOAT64)
+		return encode_float(t, (double)sum / n);
+	return encode_float(t, (float)sum / (float)n);
 }
 
 static uint32_t mix(uint32_t x)
@@ -108,6 +130,12 @@ static uint32_t mix(uint32_t x)
 	x ^= x >> 15;
 	x *= 0x27d4eb2fu;
 	return x ^ x >> 16;
+}
+
+/* What a rank's data is multiplied with first. */
+static int64_t scale(const struct coll_letters *l, uint32_t rank)
+{
+	return l->redop == VN_PREMULSUM ? 1 + rank % 2 : 1;
 }
 
 static uint32_t divide_up(uint32_t a, uint32_t b)
@@ -119,15 +147,15 @@ static uint32_t divide_up(uint32_t a, uint32_t b)
 static void sum_letters(struct coll_letters *l, uint32_t ranks)
 {
 	const struct coll_type *t = l->type;
-	int64_t most;
+	int64_t most, exact = t->exact / scale(l, 1);
 	uint32_t k;
 
 	for (l->letters = 8;; l->letters /= 2) {
 		most = t->is_signed ? l->letters / 2 : l->letters - 1;
-		if (l->letters == 2 || most * ranks <= t->exact)
+		if (l->letters == 2 || most * ranks <= exact)
 			break;
 	}
-	l->stride = divide_up(ranks, (uint32_t)(t->exact / most));
+	l->stride = divide_up(ranks, (uint32_t)(exact / most));
 	for (k = 0; k < l->letters; k++) {
 		l->value[k] = t->is_signed ? (int64_t)k - most : (int64_t)k;
 		/* -2 -1 1 2: a rank that is missing shows. */
@@ -156,6 +184,26 @@ static void extreme_letters(struct coll_letters *l)
 		l->value[k] = (int64_t)k - (t->is_signed ? l->letters / 2 : 0);
 }
 
+/* A bit each, of so few ranks that others are left; or any bits. */
+static void bit_letters(struct coll_letters *l, uint32_t ranks)
+{
+	bool clear = l->redop == VN_BAND;
+	uint32_t k, bits = 8 * l->size;
+
+	if (l->redop != VN_BXOR) {
+		l->letters = bits;
+		l->stride = divide_up(ranks, bits / 2);
+		l->value[COLL_LETTERS] = clear ? -1 : 0;
+	}
+	for (k = 0; k < l->letters; k++) {
+		l->value[k] = (int64_t)(1ull << k % bits);
+		if (clear)
+			l->value[k] = ~l->value[k];
+		else if (l->redop == VN_BXOR)
+			l->value[k] = (int64_t)((uint64_t)mix(k + 1) << 32 | mix(~k));
+	}
+}
+
 void coll_letters_init(struct coll_letters *l, const struct coll_type *type, bool reduces,
 		       enum vn_redop redop, uint32_t ranks)
 {
@@ -172,12 +220,14 @@ void coll_letters_init(struct coll_letters *l, const struct coll_type *type, boo
 			l->code[k] = (uint64_t)mix(k + 1) << 32 | mix(~k);
 		return;
 	}
-	if (redop == VN_SUM)
+	if (redop == VN_SUM || redop == VN_AVG || redop == VN_PREMULSUM)
 		sum_letters(l, ranks);
 	else if (redop == VN_PROD)
 		product_letters(l, ranks);
-	else
+	else if (redop == VN_MIN || redop == VN_MAX)
 		extreme_letters(l);
+	else
+		bit_letters(l, ranks);
 	for (k = 0; k <= COLL_LETTERS; k++)
 		l->code[k] = encode(type, l->value[k]);
 }
@@ -240,11 +290,19 @@ static int64_t fold(int64_t a, int64_t v, enum vn_redop op)
 {
 	switch (op) {
 	case VN_SUM:
+	case VN_AVG:
+	case VN_PREMULSUM:
 		return a + v;
 	case VN_PROD:
 		return a * v;
 	case VN_MAX:
 		return a > v ? a : v;
+	case VN_BAND:
+		return a & v;
+	case VN_BOR:
+		return a | v;
+	case VN_BXOR:
+		return a ^ v;
 	default:
 		return a < v ? a : v;
 	}
@@ -253,23 +311,35 @@ static int64_t fold(int64_t a, int64_t v, enum vn_redop op)
 void coll_letters_fold(const struct coll_letters *l, int64_t *acc, bool begin, uint32_t rank,
 		       uint32_t round, uint64_t first, uint64_t n)
 {
+	int64_t by = scale(l, rank), v;
 	uint8_t k[CHUNK];
 	uint32_t m, i;
 
 	for (; n; n -= m, first += m, acc += m) {
 		m = n < CHUNK ? (uint32_t)n : CHUNK;
 		pick(l, k, rank, round, first, m);
-		for (i = 0; i < m; i++)
-			acc[i] = begin ? l->value[k[i]] : fold(acc[i], l->value[k[i]], l->redop);
+		for (i = 0; i < m; i++) {
+			v = by * l->value[k[i]];
+			acc[i] = begin ? v : fold(acc[i], v, l->redop);
+		}
 	}
 }
 
-void coll_letters_encode(const struct coll_letters *l, void *to, const int64_t *acc, uint64_t n)
+void coll_letters_scalar(const struct coll_letters *l, uint32_t rank, void *to)
+{
+	put(to, 0, encode(l->type, scale(l, rank)), l->size);
+}
+
+void coll_letters_encode(const struct coll_letters *l, void *to, const int64_t *acc, uint32_t ranks,
+			 uint64_t n)
 {
 	uint64_t i;
 
 	for (i = 0; i < n; i++)
-		put(to, i, encode(l->type, acc[i]), l->size);
+		put(to, i,
+		    l->redop == VN_AVG ? encode_average(l->type, acc[i], ranks)
+				       : encode(l->type, acc[i]),
+		    l->size);
 }
 
 uint64_t coll_wrong(const void *got, const void *want, uint64_t n, uint32_t size)

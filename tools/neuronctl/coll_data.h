@@ -6,8 +6,8 @@
  * reduction and the number of ranks so that no intermediate result is ever
  * rounded, in any order of the ranks: a result is right when its bits are. For
  * the narrowest types that means that most ranks contribute the neutral element
- * to most elements. What is only moved has any bits. None of it is computed with
- * the device's arithmetic.
+ * to most elements. An average is the exact sum divided once. What is only
+ * moved has any bits. None of it is computed with the device's arithmetic.
  */
 #ifndef COLL_DATA_H
 #define COLL_DATA_H
@@ -57,8 +57,11 @@ void coll_letters_write(const struct coll_letters *l, void *to, uint32_t rank, u
 /* The same, folded into acc; begin: acc is empty. */
 void coll_letters_fold(const struct coll_letters *l, int64_t *acc, bool begin, uint32_t rank,
 		       uint32_t round, uint64_t first, uint64_t n);
-/* acc in the type. */
-void coll_letters_encode(const struct coll_letters *l, void *to, const int64_t *acc, uint64_t n);
+/* PREMULSUM: the scalar of a rank, of the type. */
+void coll_letters_scalar(const struct coll_letters *l, uint32_t rank, void *to);
+/* acc, the fold of so many ranks, in the type. */
+void coll_letters_encode(const struct coll_letters *l, void *to, const int64_t *acc, uint32_t ranks,
+			 uint64_t n);
 /* How many of n elements of size bytes differ. */
 uint64_t coll_wrong(const void *got, const void *want, uint64_t n, uint32_t size);
 

@@ -151,7 +151,7 @@ static int start(const struct member *m, uint32_t rank)
 		.op = j->op->op,
 		.way = j->way,
 		.type = j->type->type,
-		.redop = coll_op_reduces(j->op) ? j->redop : VN_SUM,
+		.redop = coll_op_reduces(j->op) ? m->s->runner->redop[rank] : VN_SUM,
 		.root = (int)j->root,
 		.count = j->count,
 		.sendbuff = c->send[rank],
@@ -264,6 +264,34 @@ static enum vn_way way_taken(vn_comm_t comm, const struct vn_comm_stats *before)
 	return best;
 }
 
+/* Each rank's reduction; a pre-multiplied sum is made, and forgotten at the end. */
+static int make_redops(struct coll_runner *r, const struct coll_job *job,
+		       const struct coll_letters *letters)
+{
+	uint64_t scalar;
+	uint32_t i;
+
+	for (i = 0; i < r->ranks; i++) {
+		r->redop[i] = job->redop;
+		if (!coll_op_reduces(job->op) || job->redop != VN_PREMULSUM)
+			continue;
+		coll_letters_scalar(letters, i, &scalar);
+		if (vn_red_op_create_pre_mul_sum(&r->redop[i], &scalar, job->type->type,
+						 VN_SCALAR_HOST_IMMEDIATE, r->comm[i]))
+			return ctl_fail_lib();
+	}
+	return 0;
+}
+
+static void forget_redops(struct coll_runner *r)
+{
+	uint32_t i;
+
+	for (i = 0; i < r->ranks; i++)
+		if (r->comm[i] && r->redop[i] >= VN_REDOP_COUNT)
+			vn_red_op_destroy(r->redop[i], r->comm[i]);
+}
+
 int coll_run(struct coll_runner *r, const struct coll_job *job, struct coll_result *result)
 {
 	struct shared *s = ctl_realloc(NULL, 1, sizeof(*s));
@@ -278,7 +306,9 @@ int coll_run(struct coll_runner *r, const struct coll_job *job, struct coll_resu
 	s->round = (struct coll_round){ .job = job, .letters = &letters, .ranks = r->ranks };
 	coll_round_place(&s->round, r->buffer);
 	r->us = ctl_realloc(r->us, job->iters, sizeof(*r->us));
-	ret = vn_comm_stats(r->comm[0], &before) ? ctl_fail_lib() : phase(s, iterate);
+	ret = vn_comm_stats(r->comm[0], &before) ? ctl_fail_lib() : make_redops(r, job, &letters);
+	ret = ret ?: phase(s, iterate);
+	forget_redops(r);
 	if (!ret) {
 		qsort(r->us, r->done, sizeof(*r->us), by_value);
 		*result = (struct coll_result){ .iters = r->done,

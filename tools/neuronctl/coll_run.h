@@ -41,6 +41,7 @@ struct coll_runner {
 	bool one_thread, host;
 
 	vn_comm_t comm[VN_MAX_CHIPS];
+	enum vn_redop redop[VN_MAX_CHIPS]; /* each rank's, of the job */
 	struct vn_mem hbm[2][VN_MAX_CHIPS]; /* sends, receives */
 	char *buffer[2][VN_MAX_CHIPS];
 	int to[VN_MAX_CHIPS];

@@ -57,7 +57,7 @@
 #define VN_QUEUE_DEPTH_MIN	8
 #define VN_QUEUE_DEPTH_MAX	65536
 /* Entries of an operand table (REDUCE) and parameters of a launch. */
-#define VN_OPERANDS_MAX		320
+#define VN_OPERANDS_MAX		384
 #define VN_PLAN_PROGRAMS_MAX	1024
 #define VN_PLAN_DESCS_MAX	65536
 #define VN_PLAN_OPERANDS_MAX	262144

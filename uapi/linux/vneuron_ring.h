@@ -143,6 +143,8 @@ enum vn_desc_flags {
  * @VN_BFLOAT16: upper half of a binary32
  * @VN_FLOAT8E4M3: OCP 8-bit float, 4 bits of exponent
  * @VN_FLOAT8E5M2: OCP 8-bit float, 5 bits of exponent
+ * @VN_INT16: s16
+ * @VN_UINT16: u16
  * @VN_TYPE_COUNT: how many
  */
 enum vn_type {
@@ -158,25 +160,57 @@ enum vn_type {
 	VN_BFLOAT16	= 9,
 	VN_FLOAT8E4M3	= 10,
 	VN_FLOAT8E5M2	= 11,
-	VN_TYPE_COUNT	= 12,
+	VN_INT16	= 12,
+	VN_UINT16	= 13,
+	VN_TYPE_COUNT	= 14,
 };
 
 /**
- * enum vn_redop - reductions
+ * enum vn_redop - reductions; a left fold in the order of the sources
  * @VN_SUM: sum
  * @VN_PROD: product
  * @VN_MAX: maximum; NaN when an operand is NaN, -0 < +0
  * @VN_MIN: minimum; likewise
+ * @VN_AVG: sum divided by the number of sources
+ * @VN_PREMULSUM: sum of scalar times source, a scalar for each source
+ * @VN_BAND: bitwise and (integers)
+ * @VN_BOR: bitwise or (integers)
+ * @VN_BXOR: bitwise exclusive or (integers)
  * @VN_REDOP_COUNT: how many
+ *
+ * Floats narrower than FLOAT32 are folded in FLOAT32 and rounded once at the
+ * end, to nearest, ties to even; results beyond the range of FLOAT8E4M3, which
+ * has no infinity, are NaN. A NaN that was computed is the type's canonical one:
+ * sign 0, only the top bit of the mantissa (FLOAT8E4M3: 0x7f).
+ *
+ * Integers wrap. AVG divides once: floats in the type of the fold, before the
+ * rounding; integers towards zero. INT8, UINT8, INT16 and UINT16 are summed in
+ * 32 bits for it, so nothing wraps; wider integers divide the sum that wrapped.
+ * A PREMULSUM rounds each product to the type of the fold before it adds it.
+ *
+ * One source alone is copied bit for bit, except by PREMULSUM.
  */
 enum vn_redop {
 	VN_SUM		= 0,
 	VN_PROD		= 1,
 	VN_MAX		= 2,
 	VN_MIN		= 3,
-	VN_REDOP_COUNT	= 4,
+	VN_AVG		= 4,
+	VN_PREMULSUM	= 5,
+	VN_BAND		= 6,
+	VN_BOR		= 7,
+	VN_BXOR		= 8,
+	VN_REDOP_COUNT	= 9,
 };
 
+/*
+ * vn_desc.arg of a REDUCE: prefixes. SCAN: ndst is nsrc, and destination i gets
+ * the fold of sources 0 to i; destination i may be source i. With EXCLUSIVE,
+ * which is nothing without SCAN, ndst is nsrc - 1; destination i is written
+ * after source i + 1 was read and may be that one, too. An AVG divides by i + 1.
+ */
+#define VN_REDUCE_SCAN		(1u << 0)
+#define VN_REDUCE_EXCLUSIVE	(1u << 1)
 /* vn_desc.arg of a GEMM */
 #define VN_GEMM_TRANS_A		(1u << 0)
 #define VN_GEMM_TRANS_B		(1u << 1)
@@ -206,8 +240,8 @@ struct vn_operand {
  * struct vn_desc - a descriptor: 64 bytes, one piece of work
  * @opcode: &enum vn_opcode
  * @flags: &enum vn_desc_flags
- * @type: &enum vn_type. REDUCE: FLOAT32, BFLOAT16, FLOAT16, INT32. GEMM:
- *	FLOAT32, BFLOAT16. Others: zero.
+ * @type: &enum vn_type. REDUCE: all of them. GEMM: FLOAT32, BFLOAT16. Others:
+ *	zero.
  * @redop: &enum vn_redop (REDUCE), else zero
  * @arg: flags of the operation, else zero
  * @user_data: handed back in the completion
@@ -218,6 +252,9 @@ struct vn_operand {
  * @reduce: REDUCE: @reduce.table is the device address of (in a plan: the index
  *	of) nsrc source operands, then ndst destination operands, 1 to 144 each;
  *	@reduce.count elements; 0 is nothing. Folded in the order of the table.
+ *	Of a PREMULSUM, nsrc scalars follow in (nsrc + 1) / 2 further entries of
+ *	the table: a __u64 each, of which the low bytes are a value of the type
+ *	and the others are not looked at.
  * @gemm: GEMM: device addresses on the queue's chip and the shape: c (m x n,
  *	fp32) = a (m x k) b (k x n); a is stored k x m with VN_GEMM_TRANS_A, b
  *	n x k with VN_GEMM_TRANS_B; ld* are elements from row to row as stored

@@ -24,7 +24,9 @@
  *
  * Results are the same bits whatever the way, the home, the width of the vector
  * unit and the timing: a left fold in rank order, wide accumulators for narrow
- * floats, one rounding at the end.
+ * floats, one rounding at the end. Every type has every reduction, floats but the
+ * bitwise ones; enum vn_redop tells how they overflow, round and divide. VN_AVG in
+ * a scan divides by how many ranks were folded.
  *
  * Errors all operations share: -EINVAL an argument makes no sense or ranks
  * disagree (they are named), -ETIMEDOUT a rank did not arrive (it is named, with
@@ -263,6 +265,35 @@ int vn_group_start(void);
  * vn_group_end - start them all; an error is that of the first that failed
  */
 int vn_group_end(void);
+
+/* ---- reductions of one's own --------------------------------------------- */
+
+/**
+ * enum vn_scalar_residence - when a scalar is read
+ * @VN_SCALAR_DEVICE: when an operation begins; it stays where it is until that ends
+ * @VN_SCALAR_HOST_IMMEDIATE: when the reduction is made
+ */
+enum vn_scalar_residence {
+	VN_SCALAR_DEVICE = 0,
+	VN_SCALAR_HOST_IMMEDIATE = 1,
+};
+
+/**
+ * vn_red_op_create_pre_mul_sum - a sum in which this rank's data is multiplied first
+ * @op: out, to be used like VN_SUM on this communicator; all ranks use one, each
+ *	with a scalar of its own
+ * @scalar: one element of @type, which operations with @op must have
+ *
+ * Each product is rounded in the type in which the fold is made (fp32 for the
+ * narrow floats), then added. Up to 64 at a time; -ENOSPC: there are that many.
+ */
+int vn_red_op_create_pre_mul_sum(enum vn_redop *op, const void *scalar, enum vn_type type,
+				 enum vn_scalar_residence residence, vn_comm_t comm);
+
+/**
+ * vn_red_op_destroy - forget a reduction; operations already started keep it
+ */
+int vn_red_op_destroy(enum vn_redop op, vn_comm_t comm);
 
 /* ---- collectives --------------------------------------------------------- */
 
