@@ -98,13 +98,13 @@ static int start(struct vn_lib_comm *c, const struct coll_call *call)
 
 /* ---- arguments -------------------------------------------------------------- */
 
-static bool reduces(enum vn_coll op)
+bool coll_reduces(enum vn_coll op)
 {
 	return op == VN_ALL_REDUCE || op == VN_REDUCE_TO || op == VN_REDUCE_SCATTER ||
 	       op == VN_SCAN || op == VN_EXSCAN;
 }
 
-static bool rooted(enum vn_coll op)
+bool coll_rooted(enum vn_coll op)
 {
 	return op == VN_REDUCE_TO || op == VN_BROADCAST || op == VN_GATHER || op == VN_SCATTER;
 }
@@ -130,11 +130,11 @@ static int check_redop(const struct vn_lib_comm *c, const struct vn_op *op)
 		return vn_fail(-EINVAL, "%s: unknown reduction %d", name, op->redop);
 	if (made && made->type != op->type)
 		return vn_fail(-EINVAL,
-			       "%s: type %d, but the scalar of its reduction is of type %d", name,
-			       op->type, made->type);
+			       "%s: %s, but the scalar of its reduction is a %s", name,
+			       vn_type_name(op->type), vn_type_name(made->type));
 	if (!made && !vn_type_reduces(op->type, op->redop))
-		return vn_fail(-EINVAL, "%s: type %d has no reduction %d", name, op->type,
-			       op->redop);
+		return vn_fail(-EINVAL, "%s: %s has no reduction %s", name,
+			       vn_type_name(op->type), vn_redop_name(op->redop));
 	return 0;
 }
 
@@ -152,9 +152,9 @@ static int check(const struct vn_lib_comm *c, const struct vn_op *op)
 		return vn_fail(-EINVAL, "%s: unknown type %d", name, op->type);
 	if ((unsigned int)op->way >= VN_WAY_COUNT)
 		return vn_fail(-EINVAL, "%s: no way %d", name, op->way);
-	if (reduces(op->op) && check_redop(c, op))
+	if (coll_reduces(op->op) && check_redop(c, op))
 		return -EINVAL;
-	if (rooted(op->op) && (op->root < 0 || (uint32_t)op->root >= c->team->ranks))
+	if (coll_rooted(op->op) && (op->root < 0 || (uint32_t)op->root >= c->team->ranks))
 		return vn_fail(-EINVAL, "%s: root %d of %u ranks", name, op->root, c->team->ranks);
 	if (op->count > VN_BYTES_MAX / es)
 		return vn_fail(-EINVAL, "%s: %zu elements are more than %llu bytes", name,
@@ -251,15 +251,15 @@ int vn_op_start(const struct vn_op *op, vn_comm_t c, vn_queue_t stream, uint64_t
 		.op = op->op,
 		.way = op->way,
 		.type = (uint8_t)op->type,
-		.redop = reduces(op->op) ? (uint8_t)op->redop : 0,
-		.root = rooted(op->op) ? op->root : 0,
+		.redop = coll_reduces(op->op) ? (uint8_t)op->redop : 0,
+		.root = coll_rooted(op->op) ? op->root : 0,
 		.count = op->count,
 		.send = op->sendbuff,
 		.recv = op->recvbuff,
 		.stream = stream,
 		.timeout_ns = op->timeout_ns,
 	};
-	made = reduces(op->op) ? made_redop(c, op->redop) : NULL;
+	made = coll_reduces(op->op) ? made_redop(c, op->redop) : NULL;
 	if (made) {
 		call.redop = VN_PREMULSUM;
 		call.scalar = made->scalar;

@@ -174,6 +174,10 @@ int coll_error(struct coll_team *t);
 void coll_wake(struct coll_team *t);
 void coll_sleep(struct coll_team *t, uint32_t seen, uint64_t deadline);
 
+/* calls.c */
+bool coll_reduces(enum vn_coll op);
+bool coll_rooted(enum vn_coll op);
+
 /* op.c */
 struct coll_call {
 	enum vn_coll op;

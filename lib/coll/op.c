@@ -30,9 +30,13 @@ static uint64_t signature(const struct coll_call *call, bool pull)
 
 static void describe(uint64_t sig, uint64_t count, char *text, size_t size)
 {
-	snprintf(text, size, "%s(count %llu, type %u, redop %u, root %u%s)",
-		 vn_coll_name((enum vn_coll)(sig & 0xff)), (unsigned long long)count,
-		 (unsigned int)(sig >> 8 & 0xff), (unsigned int)(sig >> 16 & 0xff),
+	enum vn_coll op = (enum vn_coll)(sig & 0xff);
+	bool reduces = coll_reduces(op);
+
+	snprintf(text, size, "%s(count %llu, %s%s%s, root %u%s)", vn_coll_name(op),
+		 (unsigned long long)count, vn_type_name((enum vn_type)(sig >> 8 & 0xff)),
+		 reduces ? ", " : "",
+		 reduces ? vn_redop_name((enum vn_redop)(sig >> 16 & 0xff)) : "",
 		 (unsigned int)(sig >> 24 & 0xffff), sig >> 41 & 7 ? ", way forced" : "");
 }
 

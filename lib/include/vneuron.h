@@ -499,6 +499,16 @@ int vn_launch(vn_queue_t q, vn_plan_t plan, uint64_t params, uint64_t user_data)
 uint32_t vn_type_size(enum vn_type type);
 
 /**
+ * vn_type_name - "float32", "int8", ...; NULL for no such type
+ */
+const char *vn_type_name(enum vn_type type);
+
+/**
+ * vn_redop_name - "sum", "prod", "band", ...; NULL for no such reduction
+ */
+const char *vn_redop_name(enum vn_redop op);
+
+/**
  * vn_status_text - what a completion's status means
  */
 const char *vn_status_text(uint32_t status);

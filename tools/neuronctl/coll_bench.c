@@ -162,7 +162,8 @@ static void print_text(const struct bench *b, const struct figure f[2])
 	int k;
 
 	printf("%11" PRIu64 " %10" PRIu64 " %10s %6s %4d", coll_run_bytes(j, b->run.ranks),
-	       j->count, j->type->name, coll_op_reduces(j->op) ? coll_redop_name(j->redop) : "none",
+	       j->count, vn_type_name(j->type->type),
+	       coll_op_reduces(j->op) ? vn_redop_name(j->redop) : "none",
 	       j->op->rooted ? (int)j->root : -1);
 	for (k = 0; k < 2; k++) {
 		if (b->place[k])
@@ -193,8 +194,8 @@ static void print_json(const struct bench *b, const struct figure *f, bool in_pl
 	json_u64(j, "ranks", b->ranks);
 	json_u64(j, "bytes", coll_run_bytes(job, b->run.ranks));
 	json_u64(j, "count", job->count);
-	json_string(j, "type", job->type->name);
-	json_string(j, "redop", coll_op_reduces(job->op) ? coll_redop_name(job->redop) : "none");
+	json_string(j, "type", vn_type_name(job->type->type));
+	json_string(j, "redop", coll_op_reduces(job->op) ? vn_redop_name(job->redop) : "none");
 	json_s64(j, "root", job->op->rooted ? (int)job->root : -1);
 	json_object(j, "time_us");
 	json_double(j, "min", f->min);

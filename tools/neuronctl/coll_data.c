@@ -6,41 +6,23 @@
 #include "coll_data.h"
 
 static const struct coll_type types[] = {
-	{ "int8", VN_INT8, true, 0, 0, 127, 6 },
-	{ "uint8", VN_UINT8, false, 0, 0, 255, 7 },
-	{ "int16", VN_INT16, true, 0, 0, 32767, 14 },
-	{ "uint16", VN_UINT16, false, 0, 0, 65535, 15 },
-	{ "int32", VN_INT32, true, 0, 0, 1 << 24, 30 },
-	{ "uint32", VN_UINT32, false, 0, 0, 1 << 24, 30 },
-	{ "int64", VN_INT64, true, 0, 0, 1 << 24, 30 },
-	{ "uint64", VN_UINT64, false, 0, 0, 1 << 24, 30 },
-	{ "float16", VN_FLOAT16, true, 5, 10, 2048, 15 },
-	{ "float32", VN_FLOAT32, true, 8, 23, 1 << 24, 30 },
-	{ "float64", VN_FLOAT64, true, 11, 52, 1 << 24, 30 },
-	{ "bfloat16", VN_BFLOAT16, true, 8, 7, 256, 30 },
-	{ "float8e4m3", VN_FLOAT8E4M3, true, 4, 3, 16, 8 },
-	{ "float8e5m2", VN_FLOAT8E5M2, true, 5, 2, 8, 15 },
+	{ VN_INT8, true, 0, 0, 127, 6 },	   { VN_UINT8, false, 0, 0, 255, 7 },
+	{ VN_INT16, true, 0, 0, 32767, 14 },	   { VN_UINT16, false, 0, 0, 65535, 15 },
+	{ VN_INT32, true, 0, 0, 1 << 24, 30 },	   { VN_UINT32, false, 0, 0, 1 << 24, 30 },
+	{ VN_INT64, true, 0, 0, 1 << 24, 30 },	   { VN_UINT64, false, 0, 0, 1 << 24, 30 },
+	{ VN_FLOAT16, true, 5, 10, 2048, 15 },	   { VN_FLOAT32, true, 8, 23, 1 << 24, 30 },
+	{ VN_FLOAT64, true, 11, 52, 1 << 24, 30 }, { VN_BFLOAT16, true, 8, 7, 256, 30 },
+	{ VN_FLOAT8E4M3, true, 4, 3, 16, 8 },	   { VN_FLOAT8E5M2, true, 5, 2, 8, 15 },
 };
 
 #define TYPES (sizeof(types) / sizeof(*types))
-
-static const struct {
-	const char *name;
-	enum vn_redop op;
-} redops[] = {
-	{ "sum", VN_SUM },   { "prod", VN_PROD }, { "min", VN_MIN },
-	{ "max", VN_MAX },   { "avg", VN_AVG },	  { "premulsum", VN_PREMULSUM },
-	{ "band", VN_BAND }, { "bor", VN_BOR },	  { "bxor", VN_BXOR },
-};
-
-#define REDOPS (sizeof(redops) / sizeof(*redops))
 
 const struct coll_type *coll_type_find(const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < TYPES; i++)
-		if (!strcmp(types[i].name, name))
+		if (!strcmp(vn_type_name(types[i].type), name))
 			return &types[i];
 	return NULL;
 }
@@ -52,37 +34,29 @@ const char *coll_type_names(void)
 
 	for (i = 0; i < TYPES; i++)
 		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "",
-				      types[i].name);
+				      vn_type_name(types[i].type));
 	return list;
 }
 
 int coll_redop_find(const char *name)
 {
-	size_t i;
+	int op;
 
-	for (i = 0; i < REDOPS; i++)
-		if (!strcmp(redops[i].name, name))
-			return redops[i].op;
+	for (op = 0; op < VN_REDOP_COUNT; op++)
+		if (!strcmp(vn_redop_name(op), name))
+			return op;
 	return -1;
-}
-
-const char *coll_redop_name(enum vn_redop op)
-{
-	size_t i;
-
-	for (i = 0; i < REDOPS && redops[i].op != op; i++)
-		;
-	return i < REDOPS ? redops[i].name : NULL;
 }
 
 const char *coll_redop_names(void)
 {
 	static char list[128];
-	size_t i, n = 0;
+	size_t n = 0;
+	int op;
 
-	for (i = 0; i < REDOPS; i++)
-		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "",
-				      redops[i].name);
+	for (op = 0; op < VN_REDOP_COUNT; op++)
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", op ? ", " : "",
+				      vn_redop_name(op));
 	return list;
 }
 

@@ -18,7 +18,6 @@
 #define COLL_LETTERS 64u
 
 struct coll_type {
-	const char *name;
 	enum vn_type type;
 	bool is_signed;
 	uint8_t exponent, mantissa; /* bits of a float; 0: an integer */
@@ -29,7 +28,6 @@ struct coll_type {
 /* NULL and -1 for a name that is none. */
 const struct coll_type *coll_type_find(const char *name);
 int coll_redop_find(const char *name);
-const char *coll_redop_name(enum vn_redop op);
 /* For errors: the names there are. */
 const char *coll_type_names(void);
 const char *coll_redop_names(void);

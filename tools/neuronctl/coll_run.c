@@ -92,8 +92,8 @@ static int phase(struct shared *s, void (*work)(struct member *m))
 			pthread_join(thread[i], NULL);
 	}
 	if (s->failed && s->job)
-		return ctl_fail("%s of %s: %s", vn_coll_name(s->job->op->op), s->job->type->name,
-				s->why);
+		return ctl_fail("%s of %s: %s", vn_coll_name(s->job->op->op),
+				vn_type_name(s->job->type->type), s->why);
 	return s->failed ? ctl_fail("%s", s->why) : CTL_OK;
 }
 
