@@ -12,10 +12,19 @@
  * A rank posts number n only when every rank has completed number n - COLL_SLOTS,
  * so a slot is never written while somebody may still look at it.
  *
+ * Sends and receives meet in the channel of their pair of ranks, where whoever comes
+ * second finds the other and begins the copy. Puts, gets and signals are done by the
+ * rank that calls them, at once or as soon as their turn comes.
+ *
+ * What a rank has started it posts and completes in order. It posts an operation
+ * while earlier ones are under way only if their buffers are others: each rank sees
+ * to it for its own buffers, and nobody touches them but in operations it posted.
+ *
  * Who writes what: a post by its rank; a slot's job by whoever posted last, before
  * phase says so; a member's counters by its rank. A handle belongs to one thread
- * at a time. Locks, outermost first: registry (teams by id), team.lock (plans, the
- * device queue, first error).
+ * at a time; a thread that has several also works on the others while it waits for
+ * one. Locks, outermost first: registry (teams by id), member.inside (a handle),
+ * channel.lock (who waits in it), team.lock (plans, the device queue, first error).
  */
 #ifndef VN_COLL_H
 #define VN_COLL_H
@@ -62,12 +71,25 @@ struct coll_job {
 };
 
 struct coll_program; /* a compiled plan; program.c */
+struct coll_pending;
+
+/* Sends and receives between two ranks, in one direction; a line of its own. */
+struct coll_channel {
+	pthread_mutex_t lock;
+	struct coll_pending *first; /* those that wait, all sends or all receives */
+	uint32_t sent, received; /* posted so far */
+} __attribute__((aligned(64)));
+
+/* Of one rank for another; who signals adds, who waits remembers how many it took. */
+struct coll_signals {
+	uint64_t given[VN_SIGNALS]; /* atomic */
+} __attribute__((aligned(64)));
 
 struct coll_slot {
 	uint64_t state __attribute__((aligned(64))); /* atomic */
 	uint32_t arrived __attribute__((aligned(64))); /* atomic; posts so far */
 	bool planned; /* by whom it was carried out: the device, */
-	struct coll_program *program; /* with this */
+	struct coll_program *program; /* with this; or this was prepared */
 	struct coll_job job;
 	struct coll_post *post; /* [ranks] */
 	const struct coll_extra **extra; /* [ranks] */
@@ -75,8 +97,11 @@ struct coll_slot {
 
 /* What others may see of a rank: a line of its own. */
 struct coll_member {
-	uint64_t completed; /* atomic: operations it is through with */
+	uint64_t completed; /* atomic: collectives it is through with */
 	uint64_t posted; /* atomic */
+	bool inside; /* atomic, a lock: a thread is in a call with its handle, */
+	struct vn_lib_comm *comm; /* which is this; NULL: gone */
+	const void *thread; /* atomic: which was the last to start something on it */
 	uint32_t chip;
 	bool joined;
 	bool left;
@@ -96,6 +121,7 @@ struct coll_team {
 
 	/* read by every operation */
 	int error; /* atomic: first failure */
+	bool shared; /* atomic: a thread drives several ranks */
 	uint8_t way[VN_COLL_COUNT][64]; /* by operation and bits of its bytes */
 	uint8_t forced;
 	const struct vn_ops *ops;
@@ -103,6 +129,8 @@ struct coll_team {
 	struct coll_slot *slot;
 	char *bounce; /* [COLL_BOUNCES][ranks][COLL_PULL_MAX] */
 	struct vn_mem params; /* [COLL_SLOTS][2 * ranks] operands */
+	struct coll_channel *channel; /* [ranks][ranks]: from, to */
+	struct coll_signals *signals; /* [ranks][ranks]: to, from */
 
 	uint32_t events __attribute__((aligned(64))); /* atomic, a futex */
 	uint32_t sleepers; /* atomic */
@@ -130,39 +158,99 @@ struct coll_redop {
 	bool made;
 };
 
-/* Of one rank at a time. */
+/* Made by one rank at a time. */
 #define COLL_REDOPS 64u
+
+/* Two ranks at a copy: each holds it until its part is complete. */
+struct coll_transfer {
+	const char *from;
+	char *to;
+	uint64_t bytes;
+	struct coll_pending *side[2];
+	uint32_t refs; /* atomic */
+	uint64_t next __attribute__((aligned(64))); /* atomic: first byte not taken */
+	uint64_t done; /* atomic: bytes copied */
+};
+
+/* Signals of a rank that are waited for. */
+struct coll_wanted {
+	uint32_t peer, index;
+	uint64_t count;
+};
+
+/* An operation as it was called: what its functions have in common. */
+struct coll_call {
+	enum vn_coll op;
+	enum vn_way way;
+	uint8_t type, redop;
+	int root; /* or the peer */
+	uint64_t count;
+	const void *send;
+	void *recv;
+	struct coll_extra *extra; /* heap; is the operation's from here on */
+	struct coll_scalar scalar; /* PREMULSUM */
+	vn_queue_t stream;
+	uint64_t timeout_ns;
+	struct vn_lib_persistent *persistent; /* it is a launch of that, or */
+	bool prepare; /* prepares it */
+	struct vn_lib_window *window; /* PUT, GET: at this offset */
+	uint64_t offset;
+	uint32_t signal; /* SIGNAL, PUT_SIGNAL: which */
+	struct coll_wanted *wanted; /* heap, likewise; WAIT_SIGNAL: [nwanted] */
+	uint32_t nwanted;
+};
 
 /* An operation of one rank between start and completion. */
 struct coll_pending {
+	struct coll_call call;
 	struct coll_shape shape; /* pull: whole; else what the post needs */
 	uint64_t sig;
-	const char *send;
-	char *recv;
-	struct coll_extra *extra;
-	struct coll_scalar scalar;
-	vn_queue_t stream;
-	struct coll_pending *next_on_stream;
 	struct vn_lib_comm *comm;
-	uint64_t seq, timeout_ns;
+	struct coll_pending *next_on_stream;
+	uint64_t index; /* among all of its rank */
+	uint64_t seq; /* of a collective: among those of the team */
 	uint64_t deadline; /* 0: nobody looked at the clock yet */
 	bool pull;
+	bool alone; /* nothing before it may be under way, nor begin behind it */
+	/* sends and receives */
+	struct coll_pending *next_in_channel;
+	struct coll_transfer *transfer; /* atomic */
+	bool matched; /* by whoever came second; channel.lock */
+	bool refused; /* atomic: its mate is about other data */
+	bool done; /* atomic */
+};
+
+/* HBM, found once. */
+struct coll_place {
+	struct vn_mem mem;
+	uint64_t gen; /* frees seen then, + 1; 0: nothing */
+	void *ptr; /* of a registered buffer */
+	uint64_t bytes;
 };
 
 struct vn_lib_comm {
 	struct coll_team *team;
 	uint32_t rank;
-	uint64_t started, posted, completed; /* numbers of operations */
+	uint64_t started, posted, completed; /* operations */
+	uint64_t collectives; /* of those started */
+	uint64_t through; /* of those completed */
 	uint64_t held; /* of its own, by a group */
-	uint64_t room; /* every rank has completed that many, as last seen */
-	struct coll_pending pending[COLL_SLOTS];
+	uint64_t room; /* every rank has completed that many collectives, as last seen */
+	struct coll_pending **pending; /* [mask + 1], by index */
+	uint64_t mask;
+	struct coll_pending *unused; /* linked by next_on_stream */
+	struct coll_slab *slabs;
 	int status[COLL_SLOTS];
 	struct vn_comm_stats stats;
-	struct vn_mem last[2]; /* HBM that was looked up last: sends, receives */
-	uint64_t last_gen[2]; /* frees seen then, + 1; 0: nothing */
+	struct coll_place last[2]; /* HBM that was looked up last: sends, receives */
+	struct coll_place *registered; /* [nregistered], by address */
+	uint32_t nregistered;
 	struct coll_redop redop[COLL_REDOPS];
+	struct coll_signals *taken; /* [ranks] signals waited for; NULL: none yet */
+	struct vn_lib_window *windows;
+	struct vn_lib_persistent *persistent;
+	uint32_t prepared; /* operations, so far */
 	void *scratch; /* of reductions */
-	bool inside; /* atomic: its thread is in a call */
 	bool aborted; /* atomic */
 };
 
@@ -174,46 +262,95 @@ int coll_error(struct coll_team *t);
 void coll_wake(struct coll_team *t);
 void coll_sleep(struct coll_team *t, uint32_t seen, uint64_t deadline);
 
-/* calls.c */
+/* check.c */
 bool coll_reduces(enum vn_coll op);
 bool coll_rooted(enum vn_coll op);
+/* Several ranks meet in it, as against one or two. */
+bool coll_meets(enum vn_coll op);
+/* An operation's arguments, made into a call; else -errno, and nothing was taken. */
+int coll_check(struct vn_lib_comm *c, const struct vn_op *op, struct coll_call *call);
+
+/* redop.c: a reduction that this rank made, or NULL */
+const struct coll_redop *coll_redop_made(const struct vn_lib_comm *c, uint32_t op);
+
+/* extra.c */
+struct coll_extra *coll_extra_new(const struct vn_op *op, uint32_t ranks, uint32_t rank);
+struct coll_extra *coll_extra_copy(const struct coll_extra *e, uint32_t ranks);
+
+/* group.c */
+/* Now, or at the end of the thread's group. */
+int coll_begin(struct vn_lib_comm *c, struct coll_call *call);
+bool coll_grouped(void);
+/* An argument makes no sense: a group remembers it. Returns err. */
+int coll_refuse(int err);
+void coll_call_free(struct coll_call *call);
 
 /* op.c */
-struct coll_call {
-	enum vn_coll op;
-	enum vn_way way;
-	uint8_t type, redop;
-	int root;
-	uint64_t count;
-	const void *send;
-	void *recv;
-	struct coll_extra *extra; /* is the operation's from here on */
-	struct coll_scalar scalar; /* PREMULSUM */
-	vn_queue_t stream;
-	uint64_t timeout_ns;
-};
-
-int coll_start(struct vn_lib_comm *c, const struct coll_call *call);
-/* Until the rank has completed so many operations. */
-int coll_wait(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_ns);
+int coll_start(struct vn_lib_comm *c, const struct coll_call *call, bool grouped);
 /* Posts and completes what can be; true: something moved. */
 bool coll_progress(struct vn_lib_comm *c);
+/* Between them nobody else works on the handle. */
+void coll_enter(struct vn_lib_comm *c);
+void coll_leave(struct vn_lib_comm *c);
+/* Something about the calling thread that no other one has. */
+const void *coll_thread(void);
 /*
- * What a thread does between two looks at what it waits for: spins while it has a
- * core of its own, lets others run, sleeps. Zero to begin; counted: it is about to
- * sleep, so that one more look is not in vain.
+ * Room for a rank's operations; those left when its communicator has failed are
+ * ended, as soon as nobody else looks at them; the room is freed.
  */
-struct coll_doze {
-	uint32_t tries, seen;
-	bool counted;
-};
-
-void coll_doze(struct coll_team *t, struct coll_doze *d);
-void coll_doze_end(struct coll_team *t, struct coll_doze *d);
-/* Time to look at the clock. */
-bool coll_doze_long(const struct coll_team *t, const struct coll_doze *d);
-/* The handle goes: so do its operations. */
+int coll_op_init(struct vn_lib_comm *c);
+void coll_op_drop(struct vn_lib_comm *c);
 void coll_op_forget(struct vn_lib_comm *c);
+/* Its ranks post their data along. */
+bool coll_pulls(const struct vn_lib_comm *c, const struct coll_call *call);
+/* Bytes of its buffers. */
+uint64_t coll_sends(const struct coll_pending *d);
+uint64_t coll_receives(const struct coll_pending *d);
+
+static inline struct coll_pending *coll_nth(const struct vn_lib_comm *c, uint64_t index)
+{
+	return c->pending[index & c->mask];
+}
+
+/* wait.c */
+/* Until the rank has completed so many operations. */
+int coll_wait(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_ns);
+/* The same from inside a call. */
+int coll_wait_for(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_ns);
+
+/* meet.c: the collectives. Posted: it was, else its turn has not come. */
+bool coll_meet_post(struct vn_lib_comm *c, struct coll_pending *d);
+/* Works on it; true: complete. */
+bool coll_meet_finish(struct vn_lib_comm *c, struct coll_pending *d);
+/* After a failure: nobody looks at its buffers any more. */
+bool coll_meet_may_leave(struct vn_lib_comm *c, const struct coll_pending *d);
+/* Who has not posted it, as text. Returns how many. */
+uint32_t coll_meet_missing(const struct coll_pending *d, char *text, size_t size);
+enum vn_way coll_meet_way(const struct vn_lib_comm *c, const struct coll_pending *d);
+
+/* pair.c: sends and receives */
+bool coll_pair_post(struct vn_lib_comm *c, struct coll_pending *d);
+bool coll_pair_finish(struct vn_lib_comm *c, struct coll_pending *d);
+bool coll_pair_may_leave(struct vn_lib_comm *c, struct coll_pending *d);
+void coll_pair_missing(const struct coll_pending *d, char *text, size_t size);
+
+/* onesided.c: put, get, signals and windows */
+void coll_onesided_post(struct vn_lib_comm *c, struct coll_pending *d);
+bool coll_onesided_finish(struct vn_lib_comm *c, struct coll_pending *d);
+void coll_onesided_missing(const struct coll_pending *d, char *text, size_t size);
+void coll_windows_free(struct vn_lib_comm *c);
+/* Room to count what it waited for. */
+int coll_signals_init(struct vn_lib_comm *c);
+/* What a put or get says of its window. */
+int coll_window_check(struct vn_lib_comm *c, const struct coll_call *call);
+
+/* persistent.c */
+void coll_persistent_free_all(struct vn_lib_comm *c);
+/* The program that the operation's preparation left, or NULL. */
+struct coll_program *coll_persistent_program(const struct vn_lib_persistent *p);
+uint32_t coll_persistent_number(const struct vn_lib_persistent *p);
+/* It was prepared: with this program, or NULL, is it carried out. */
+void coll_persistent_ready(struct vn_lib_persistent *p, struct coll_program *program);
 
 static inline uint64_t coll_state(uint64_t seq, enum coll_phase phase)
 {
@@ -238,8 +375,15 @@ void coll_pull(struct coll_team *t, struct coll_shape *s, uint32_t rank, char *c
 	       const struct coll_post *post, char *recv, void *scratch);
 
 /* program.c */
-/* The slot's job as a launch of the device; else -errno, and nothing happened. */
-int coll_launch(struct coll_team *t, struct coll_slot *s, uint64_t seq);
+/*
+ * The slot's job as a launch of the device, of `ready` if that is not NULL; else
+ * -errno, and nothing happened.
+ */
+int coll_launch(struct coll_team *t, struct coll_slot *s, uint64_t seq, struct coll_program *ready);
+/* The slot's job as a program that `users` ranks hold; NULL: it can't be one. */
+struct coll_program *coll_program_prepare(struct coll_team *t, const struct coll_slot *s,
+					  uint32_t users);
+void coll_program_release(struct coll_team *t, struct coll_program *p);
 /* Works on what the device has of this team; false: there are enough at it. */
 bool coll_device(struct coll_team *t);
 /* Nothing of this team is left in the device. */
@@ -251,6 +395,7 @@ void coll_programs_free(struct coll_team *t);
 void coll_locate(struct vn_lib_comm *c, const struct coll_pending *d, struct coll_post *p);
 
 /* stream.c */
+/* Every descriptor of the queue is done. */
 bool coll_stream_idle(vn_queue_t q);
 bool coll_stream_failed(vn_queue_t q);
 /* Runs what stands before a collective on its stream; false: nothing to run. */

@@ -1,24 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Pointers as operands: where in HBM a rank's buffers lie. */
+/* Pointers as operands: where in HBM a rank's buffers lie, and those registered. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "coll.h"
+
+static bool within(const struct vn_mem *m, const char *p, uint64_t bytes)
+{
+	uint64_t off = (uint64_t)(p - (const char *)m->ptr);
+
+	return off <= m->bytes && bytes <= m->bytes - off;
+}
+
+/* The last registered buffer that begins at p or before; NULL: none. */
+static struct coll_place *registered(const struct vn_lib_comm *c, const char *p)
+{
+	uint32_t low = 0, high = c->nregistered, mid;
+
+	while (low < high) {
+		mid = (low + high) / 2;
+		if ((const char *)c->registered[mid].ptr <= p)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low ? &c->registered[low - 1] : NULL;
+}
+
+/* Looks in the list of allocations, and remembers when that was. */
+static bool look_up(vn_device_t dev, struct coll_place *at, const char *p, uint64_t bytes)
+{
+	uint64_t gen = __atomic_load_n(&dev->mems_gen, __ATOMIC_ACQUIRE) + 1;
+
+	at->gen = vn_mem_find(dev, p, bytes, &at->mem) ? gen : 0;
+	return at->gen;
+}
 
 /* side 0: sends, 1: receives. Found again without the list while nothing was freed. */
 static bool find(struct vn_lib_comm *c, int side, const char *p, uint64_t bytes,
-		 struct vn_operand *at)
+		 struct vn_operand *to)
 {
 	vn_device_t dev = c->team->dev;
-	uint64_t gen = __atomic_load_n(&dev->mems_gen, __ATOMIC_ACQUIRE);
-	struct vn_mem *m = &c->last[side];
-	uint64_t off = (uint64_t)(p - (const char *)m->ptr);
+	uint64_t gen = __atomic_load_n(&dev->mems_gen, __ATOMIC_ACQUIRE) + 1;
+	struct coll_place *at = &c->last[side];
 
-	if (c->last_gen[side] != gen + 1 || off > m->bytes || bytes > m->bytes - off) {
-		c->last_gen[side] = 0;
-		if (!vn_mem_find(dev, p, bytes, m))
+	if (at->gen != gen || !within(&at->mem, p, bytes)) {
+		struct coll_place *r = registered(c, p);
+
+		if (r && bytes <= r->bytes - (uint64_t)(p - (const char *)r->ptr))
+			at = r;
+		if ((at != r || at->gen != gen) && !look_up(dev, at, p, bytes))
 			return false;
-		c->last_gen[side] = gen + 1;
-		off = (uint64_t)(p - (const char *)m->ptr);
 	}
-	*at = vn_at(m, off);
+	*to = vn_at(&at->mem, (uint64_t)(p - (const char *)at->mem.ptr));
 	return true;
 }
 
@@ -27,16 +62,58 @@ void coll_locate(struct vn_lib_comm *c, const struct coll_pending *d, struct col
 	struct coll_team *t = c->team;
 	struct vn_operand *at =
 		(struct vn_operand *)t->params.ptr + d->seq % COLL_SLOTS * 2 * t->ranks;
-	uint64_t send = coll_send_bytes(&d->shape, c->rank);
-	uint64_t recv = coll_recv_bytes(&d->shape, c->rank);
+	uint64_t send = coll_sends(d), recv = coll_receives(d);
 
 	p->hbm = 0;
-	if (d->extra)
-		return;
 	at[c->rank] = at[t->ranks + c->rank] = (struct vn_operand){ .ultraserver = VN_HERE };
 	/* What the rank doesn't use is no hindrance. */
-	if (!send || find(c, 0, d->send, send, &at[c->rank]))
+	if (!send || find(c, 0, d->call.send, send, &at[c->rank]))
 		p->hbm |= COLL_SEND_HBM;
-	if (!recv || find(c, 1, d->recv, recv, &at[t->ranks + c->rank]))
+	if (!recv || find(c, 1, d->call.recv, recv, &at[t->ranks + c->rank]))
 		p->hbm |= COLL_RECV_HBM;
+}
+
+/* ---- registering ------------------------------------------------------------ */
+
+int vn_comm_register(vn_comm_t c, void *buff, size_t size, void **handle)
+{
+	struct coll_place *more, *at;
+	uint32_t i;
+
+	if (!c || !buff || !size || !handle)
+		return vn_fail(-EINVAL, "register: no %s",
+			       !c      ? "communicator"
+			       : !buff ? "buffer"
+			       : !size ? "size"
+				       : "place for the handle");
+	if ((uintptr_t)buff + size < (uintptr_t)buff)
+		return vn_fail(-EINVAL, "rank %u: register: a buffer that wraps around", c->rank);
+	/* The one before may reach into it, or it into the one behind. */
+	at = registered(c, (char *)buff + size - 1);
+	if (at && (char *)at->ptr + at->bytes > (char *)buff)
+		return vn_fail(-EEXIST, "rank %u: register: overlaps the buffer of %llu bytes at %p",
+			       c->rank, (unsigned long long)at->bytes, at->ptr);
+	more = realloc(c->registered, (c->nregistered + 1) * sizeof(*more));
+	if (!more)
+		return vn_fail(-ENOMEM, "rank %u: no memory to register a buffer", c->rank);
+	c->registered = more;
+	for (i = c->nregistered; i > 0 && more[i - 1].ptr > buff; i--)
+		more[i] = more[i - 1];
+	more[i] = (struct coll_place){ .ptr = buff, .bytes = size };
+	c->nregistered++;
+	look_up(c->team->dev, &more[i], buff, size);
+	*handle = buff;
+	return 0;
+}
+
+int vn_comm_deregister(vn_comm_t c, void *handle)
+{
+	struct coll_place *at = c && handle ? registered(c, handle) : NULL;
+
+	if (!at || at->ptr != handle)
+		return vn_fail(-EINVAL, "deregister: nothing of that handle is registered");
+	c->nregistered--;
+	memmove(at, at + 1,
+		(size_t)((char *)&c->registered[c->nregistered] - (char *)at));
+	return 0;
 }

@@ -18,12 +18,17 @@ static uint64_t blocks(const struct coll_shape *s)
 	case VN_BARRIER:
 		return 0;
 	case VN_ALL_GATHER:
+	case VN_ALL_GATHERV:
 	case VN_REDUCE_SCATTER:
+	case VN_REDUCE_SCATTERV:
 	case VN_GATHER:
+	case VN_GATHERV:
 	case VN_SCATTER:
+	case VN_SCATTERV:
 	case VN_PERMUTE:
 		return s->ranks;
 	case VN_ALL_TO_ALL:
+	case VN_ALL_TO_ALLV:
 		return (uint64_t)s->ranks * s->ranks;
 	default:
 		return 1;
@@ -98,7 +103,7 @@ uint64_t coll_recv_bytes(const struct coll_shape *s, uint32_t rank)
 
 uint64_t coll_volume(const struct coll_shape *s)
 {
-	uint64_t bytes = s->count * vn_type_size(s->type), p = s->ranks;
+	uint64_t es = vn_type_size(s->type), bytes = s->count * es, p = s->ranks;
 
 	switch (s->op) {
 	case VN_BARRIER:
@@ -111,9 +116,47 @@ uint64_t coll_volume(const struct coll_shape *s)
 		return (1 + p) * p * bytes;
 	case VN_ALL_TO_ALL:
 		return 2 * p * p * bytes;
+	case VN_ALL_GATHERV:
+	case VN_REDUCE_SCATTERV:
+		return (1 + p) * s->total * es;
+	case VN_ALL_TO_ALLV:
+	case VN_GATHERV:
+	case VN_SCATTERV:
+		return 2 * s->total * es;
 	default:
 		return 2 * p * bytes;
 	}
+}
+
+/* ---- blocks ------------------------------------------------------------------ */
+
+uint64_t coll_block(const struct coll_shape *s, uint32_t from, uint32_t to)
+{
+	switch (s->op) {
+	case VN_ALL_GATHERV:
+	case VN_GATHERV:
+		return s->extra[s->root]->recvcounts[from];
+	case VN_REDUCE_SCATTERV:
+		return s->extra[s->root]->recvcounts[to];
+	case VN_SCATTERV:
+		return s->extra[s->root]->sendcounts[to];
+	case VN_ALL_TO_ALLV:
+		return s->extra[from]->sendcounts[to];
+	default:
+		return s->count;
+	}
+}
+
+/* Where the block for `to` begins among what `from` sends, elements. */
+static uint64_t sent_at(const struct coll_shape *s, uint32_t from, uint32_t to)
+{
+	return s->extra ? s->extra[from]->sdispls[to] : to * s->count;
+}
+
+/* Where the block of `from` begins among what `to` receives, elements. */
+static uint64_t received_at(const struct coll_shape *s, uint32_t from, uint32_t to)
+{
+	return s->extra ? s->extra[to]->rdispls[from] : from * s->count;
 }
 
 static struct coll_ref ref(uint32_t rank, bool recv, uint64_t at)
@@ -197,28 +240,84 @@ static void permute(const struct coll_shape *s, struct coll_move *m, uint32_t b,
 }
 
 static void all_to_all(const struct coll_shape *s, struct coll_move *m, uint32_t from, uint32_t to,
-		       uint64_t es, uint64_t at)
+		       uint64_t at)
 {
+	uint64_t es = vn_type_size(s->type);
+
 	if (s->in_place && from > to)
 		return;
 	if (!s->in_place || from == to) {
-		add_src(m, from, to * s->count * es + at);
-		add_dst(m, to, from * s->count * es + at);
+		add_src(m, from, sent_at(s, from, to) * es + at);
+		add_dst(m, to, received_at(s, from, to) * es + at);
 		return;
 	}
 	m->kind = COLL_ROTATE;
 	m->wraps = true;
-	add_dst(m, from, to * s->count * es + at);
-	add_src(m, from, to * s->count * es + at);
-	add_dst(m, to, from * s->count * es + at);
-	add_src(m, to, from * s->count * es + at);
+	add_dst(m, from, received_at(s, to, from) * es + at);
+	add_src(m, from, sent_at(s, from, to) * es + at);
+	add_dst(m, to, received_at(s, from, to) * es + at);
+	add_src(m, to, sent_at(s, to, from) * es + at);
+}
+
+static void fold(const struct coll_shape *s, struct coll_move *m, uint64_t at)
+{
+	switch (s->op) {
+	case VN_SCAN:
+		m->kind = COLL_SCAN;
+		break;
+	case VN_EXSCAN:
+		m->kind = COLL_EXSCAN;
+		break;
+	default:
+		m->kind = COLL_FOLD;
+	}
+	add_all_src(s, m, at);
+	for (uint32_t r = s->op == VN_EXSCAN; r < s->ranks; r++)
+		if (s->op != VN_REDUCE_TO || r == s->root)
+			add_dst(m, r, at);
+}
+
+/* Of the blocks number b, or of (from, to), what lies `at` bytes in. */
+static void copies(const struct coll_shape *s, struct coll_move *m, uint32_t b, uint64_t at)
+{
+	uint64_t es = vn_type_size(s->type);
+
+	switch (s->op) {
+	case VN_ALL_GATHER:
+	case VN_ALL_GATHERV:
+		add_src(m, b, at);
+		for (uint32_t r = 0; r < s->ranks; r++)
+			add_dst(m, r, received_at(s, b, r) * es + at);
+		break;
+	case VN_REDUCE_SCATTER:
+	case VN_REDUCE_SCATTERV:
+		m->kind = COLL_FOLD;
+		for (uint32_t r = 0; r < s->ranks; r++)
+			add_src(m, r, sent_at(s, r, b) * es + at);
+		add_dst(m, b, at);
+		break;
+	case VN_GATHER:
+	case VN_GATHERV:
+		add_src(m, b, at);
+		add_dst(m, s->root, received_at(s, b, s->root) * es + at);
+		break;
+	case VN_SCATTER:
+	case VN_SCATTERV:
+		add_src(m, s->root, sent_at(s, s->root, b) * es + at);
+		add_dst(m, b, at);
+		break;
+	default:
+		permute(s, m, b, at);
+	}
 }
 
 bool coll_move(const struct coll_shape *s, uint64_t i, struct coll_move *m)
 {
 	uint64_t per = slices(s), at = i % per * s->slice, es = vn_type_size(s->type);
-	uint32_t b = (uint32_t)(i / per), from = b / s->ranks, to = b % s->ranks;
-	uint64_t bytes = es * s->count;
+	bool pairs = s->op == VN_ALL_TO_ALL || s->op == VN_ALL_TO_ALLV;
+	uint32_t b = (uint32_t)(i / per), from = pairs ? b / s->ranks : b;
+	uint32_t to = pairs ? b % s->ranks : b;
+	uint64_t bytes = es * coll_block(s, from, to);
 
 	m->kind = COLL_COPY;
 	m->type = s->type;
@@ -231,50 +330,21 @@ bool coll_move(const struct coll_shape *s, uint64_t i, struct coll_move *m)
 	switch (s->op) {
 	case VN_ALL_REDUCE:
 	case VN_REDUCE_TO:
-		m->kind = COLL_FOLD;
-		add_all_src(s, m, at);
-		for (uint32_t r = 0; r < s->ranks; r++)
-			if (s->op == VN_ALL_REDUCE || r == s->root)
-				add_dst(m, r, at);
-		break;
 	case VN_SCAN:
 	case VN_EXSCAN:
-		m->kind = s->op == VN_SCAN ? COLL_SCAN : COLL_EXSCAN;
-		add_all_src(s, m, at);
-		for (uint32_t r = s->op == VN_EXSCAN; r < s->ranks; r++)
-			add_dst(m, r, at);
+		fold(s, m, at);
 		break;
 	case VN_BROADCAST:
 		add_src(m, s->root, at);
 		for (uint32_t r = 0; r < s->ranks; r++)
 			add_dst(m, r, at);
 		break;
-	case VN_ALL_GATHER:
-		add_src(m, b, at);
-		for (uint32_t r = 0; r < s->ranks; r++)
-			add_dst(m, r, b * bytes + at);
-		break;
-	case VN_REDUCE_SCATTER:
-		m->kind = COLL_FOLD;
-		add_all_src(s, m, b * bytes + at);
-		add_dst(m, b, at);
-		break;
-	case VN_GATHER:
-		add_src(m, b, at);
-		add_dst(m, s->root, b * bytes + at);
-		break;
-	case VN_SCATTER:
-		add_src(m, s->root, b * bytes + at);
-		add_dst(m, b, at);
-		break;
-	case VN_PERMUTE:
-		permute(s, m, b, at);
-		break;
 	case VN_ALL_TO_ALL:
-		all_to_all(s, m, from, to, es, at);
+	case VN_ALL_TO_ALLV:
+		all_to_all(s, m, from, to, at);
 		break;
 	default:
-		return false;
+		copies(s, m, b, at);
 	}
 	if (m->kind != COLL_COPY && m->kind != COLL_ROTATE)
 		m->count /= es;

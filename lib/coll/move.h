@@ -51,9 +51,16 @@ static inline uint32_t coll_reduce_flags(enum coll_move_kind kind)
 				     : 0;
 }
 
-/* What a rank brings beyond its buffers. Heap, one block. */
+/*
+ * What a rank brings beyond its buffers: for a permutation `to`, for blocks of
+ * unequal length their elements and where they begin, [ranks] each. Heap, one block.
+ */
 struct coll_extra {
-	const int *to; /* permute */
+	const int *to;
+	const uint64_t *sendcounts, *sdispls, *recvcounts, *rdispls; /* NULL: has none */
+	uint64_t count; /* elements of the one block that a rank sends or receives */
+	uint64_t send_bytes, recv_bytes; /* of its buffers */
+	bool in_place;
 };
 
 /* An operation that all ranks agree on. */
@@ -61,7 +68,8 @@ struct coll_shape {
 	enum vn_coll op;
 	uint8_t type, redop; /* enum vn_type, enum vn_redop */
 	uint32_t ranks, root;
-	uint64_t count; /* elements; block of a rank */
+	uint64_t count; /* elements; block of a rank, or the longest of unequal ones */
+	uint64_t total; /* elements of all unequal blocks */
 	uint64_t slice; /* bytes of a slice of a block */
 	bool in_place; /* somebody's buffers are the same */
 	const struct coll_extra *const *extra; /* [ranks] or NULL */
@@ -76,8 +84,10 @@ uint64_t coll_moves(const struct coll_shape *s);
 bool coll_move(const struct coll_shape *s, uint64_t i, struct coll_move *m);
 /* Bytes that all moves together touch, about. */
 uint64_t coll_volume(const struct coll_shape *s);
-/* Bytes of a rank's two buffers. */
+/* Bytes of a rank's two buffers; not of unequal blocks: coll_extra. */
 uint64_t coll_send_bytes(const struct coll_shape *s, uint32_t rank);
 uint64_t coll_recv_bytes(const struct coll_shape *s, uint32_t rank);
+/* Elements of the block that `from` has for `to`. */
+uint64_t coll_block(const struct coll_shape *s, uint32_t from, uint32_t to);
 
 #endif

@@ -23,6 +23,7 @@ struct coll_program {
 	vn_plan_t plan; /* NULL: it can't be one, and is not tried again */
 	uint64_t used; /* team.clock when it was */
 	uint32_t flying; /* launches that have not come back */
+	uint32_t users; /* ranks that hold it for a persistent operation: it is theirs alone */
 };
 
 static uint64_t slice_for(const struct coll_shape *s)
@@ -119,20 +120,29 @@ static bool same(const struct coll_shape *a, const struct coll_shape *b)
 	       a->count == b->count && a->in_place == b->in_place;
 }
 
-static void evict(struct coll_team *t)
+/* Nothing of it is under way. */
+static void discard(struct coll_team *t, struct coll_program **at)
 {
-	struct coll_program **at, **oldest = NULL, *p;
+	struct coll_program *p = *at;
 
-	for (at = &t->programs; *at; at = &(*at)->next)
-		if (!(*at)->flying && (!oldest || (*at)->used < (*oldest)->used))
-			oldest = at;
-	if (!oldest || ((*oldest)->plan && vn_plan_destroy((*oldest)->plan)))
+	if (p->plan && vn_plan_destroy(p->plan))
 		return;
-	p = *oldest;
-	*oldest = p->next;
+	*at = p->next;
 	t->nprograms--;
 	free(p->scalars);
 	free(p);
+}
+
+static void evict(struct coll_team *t)
+{
+	struct coll_program **at, **oldest = NULL;
+
+	for (at = &t->programs; *at; at = &(*at)->next)
+		if (!(*at)->flying && !(*at)->users &&
+		    (!oldest || (*at)->used < (*oldest)->used))
+			oldest = at;
+	if (oldest)
+		discard(t, oldest);
 }
 
 /* The ranks multiply with what they did. */
@@ -154,45 +164,81 @@ static bool keep_scalars(struct coll_program *p, const struct coll_post *post)
 	return p->scalars != NULL;
 }
 
-/* The program of a slot's job, compiled if it is new; team.lock held. */
-static struct coll_program *program(struct coll_team *t, const struct coll_slot *slot)
+/* The slot's job compiled; team.lock held. */
+static struct coll_program *program_new(struct coll_team *t, const struct coll_slot *slot)
 {
-	const struct coll_shape *s = &slot->job.shape;
-	struct coll_program *p;
+	struct coll_program *p = calloc(1, sizeof(*p));
 
-	for (p = t->programs; p && !(same(&p->shape, s) && same_scalars(p, slot->post));
-	     p = p->next)
-		;
-	if (p)
-		return p;
-	if (t->nprograms >= PROGRAMS_MAX)
-		evict(t);
-	p = calloc(1, sizeof(*p));
 	if (!p)
 		return NULL;
-	p->shape = *s;
+	p->shape = slot->job.shape;
 	if (!keep_scalars(p, slot->post)) {
 		free(p);
 		return NULL;
 	}
 	compile(t, p);
+	/* Was needed to compile it, and is its rank's. */
+	p->shape.extra = NULL;
 	p->next = t->programs;
 	t->programs = p;
 	t->nprograms++;
 	return p;
 }
 
-int coll_launch(struct coll_team *t, struct coll_slot *s, uint64_t seq)
+/* The program of a slot's job, compiled if it is new; team.lock held. */
+static struct coll_program *program(struct coll_team *t, const struct coll_slot *slot)
+{
+	const struct coll_shape *s = &slot->job.shape;
+	struct coll_program *p;
+
+	for (p = t->programs; p; p = p->next)
+		if (!p->users && same(&p->shape, s) && same_scalars(p, slot->post))
+			return p;
+	if (t->nprograms >= PROGRAMS_MAX)
+		evict(t);
+	return program_new(t, slot);
+}
+
+struct coll_program *coll_program_prepare(struct coll_team *t, const struct coll_slot *s,
+					  uint32_t users)
+{
+	struct coll_program *p;
+
+	pthread_mutex_lock(&t->lock);
+	p = program_new(t, s);
+	if (p) {
+		p->users = users;
+		if (!p->plan) {
+			discard(t, &t->programs);
+			p = NULL;
+		}
+	}
+	pthread_mutex_unlock(&t->lock);
+	return p;
+}
+
+void coll_program_release(struct coll_team *t, struct coll_program *p)
+{
+	struct coll_program **at;
+
+	pthread_mutex_lock(&t->lock);
+	if (!--p->users && !p->flying) {
+		for (at = &t->programs; *at != p; at = &(*at)->next)
+			;
+		discard(t, at);
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+int coll_launch(struct coll_team *t, struct coll_slot *s, uint64_t seq, struct coll_program *ready)
 {
 	struct coll_program *p;
 	uint64_t params =
 		t->params.addr + seq % COLL_SLOTS * 2 * t->ranks * sizeof(struct vn_operand);
 	int err = -EOPNOTSUPP;
 
-	if (s->job.shape.extra)
-		return err;
 	pthread_mutex_lock(&t->lock);
-	p = program(t, s);
+	p = ready ?: program(t, s);
 	if (p && p->plan)
 		err = vn_launch(t->queue, p->plan, params, seq);
 	if (!err) {

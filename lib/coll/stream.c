@@ -38,7 +38,7 @@ void coll_stream_drain(vn_queue_t q)
 
 	/* A failure is the communicator's, and told by its calls. */
 	while ((d = q->collectives))
-		coll_wait(d->comm, d->seq + 1, VN_FOREVER);
+		coll_wait(d->comm, d->index + 1, VN_FOREVER);
 }
 
 /* What is left of a timeout that ends then. */
@@ -59,7 +59,7 @@ int vn_queue_sync(vn_queue_t q, uint64_t timeout_ns)
 	int err = 0;
 
 	while (!err && (d = q->collectives))
-		err = coll_wait(d->comm, d->seq + 1, left_of(timeout_ns, deadline));
+		err = coll_wait(d->comm, d->index + 1, left_of(timeout_ns, deadline));
 	left = q->sq_tail - q->cq_head;
 	if (err || coll_stream_idle(q))
 		return err;

@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -100,6 +100,19 @@ int coll_error(struct coll_team *t)
 
 /* ---- making one ------------------------------------------------------------ */
 
+/* Zeroed pages that are there once they are written to. */
+static void *pages(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static size_t pairs_bytes(const struct coll_team *t, size_t each)
+{
+	return (size_t)t->ranks * t->ranks * each;
+}
+
 static void team_free(struct coll_team *t)
 {
 	coll_programs_free(t);
@@ -114,6 +127,10 @@ static void team_free(struct coll_team *t)
 	free(t->slot);
 	free(t->member);
 	free(t->bounce);
+	if (t->channel)
+		munmap(t->channel, pairs_bytes(t, sizeof(*t->channel)));
+	if (t->signals)
+		munmap(t->signals, pairs_bytes(t, sizeof(*t->signals)));
 	pthread_mutex_destroy(&t->lock);
 	free(t);
 }
@@ -151,7 +168,9 @@ static int team_new(const vn_unique_id *id, uint32_t ranks, vn_device_t dev, str
 	t->slot = lines(COLL_SLOTS, sizeof(*t->slot));
 	/* Zero pages until they are written to. */
 	t->bounce = calloc((size_t)COLL_BOUNCES * ranks, COLL_PULL_MAX);
-	if (!t->member || !t->slot || !t->bounce)
+	t->channel = pages(pairs_bytes(t, sizeof(*t->channel)));
+	t->signals = pages(pairs_bytes(t, sizeof(*t->signals)));
+	if (!t->member || !t->slot || !t->bounce || !t->channel || !t->signals)
 		goto no_memory;
 	for (uint32_t i = 0; i < COLL_SLOTS; i++) {
 		t->slot[i].post = lines(ranks, sizeof(struct coll_post));
@@ -242,6 +261,15 @@ static void name_missing(const struct coll_team *t, char *text, size_t size)
 			at += (size_t)snprintf(text + at, size - at, " %u", r);
 }
 
+static void comm_free(struct vn_lib_comm *c)
+{
+	coll_op_forget(c);
+	coll_windows_free(c);
+	free(c->registered);
+	free(c->scratch);
+	free(c);
+}
+
 static struct vn_lib_comm *comm_new(struct coll_team *t, uint32_t rank)
 {
 	struct vn_lib_comm *c = lines(1, sizeof(*c));
@@ -249,19 +277,12 @@ static struct vn_lib_comm *comm_new(struct coll_team *t, uint32_t rank)
 	if (!c)
 		return NULL;
 	c->scratch = lines(1, VN_SCRATCH_BYTES);
-	if (!c->scratch) {
-		free(c);
-		return NULL;
-	}
 	c->team = t;
 	c->rank = rank;
-	return c;
-}
-
-static void comm_free(struct vn_lib_comm *c)
-{
-	free(c->scratch);
-	free(c);
+	if (c->scratch && !coll_op_init(c))
+		return c;
+	comm_free(c);
+	return NULL;
 }
 
 /* Adds a rank to the team of that id, which it makes if it is the first; registry held. */
@@ -297,6 +318,7 @@ static int enter(const vn_unique_id *id, uint32_t ranks, uint32_t rank,
 		return err;
 	}
 	t->member[rank].chip = (uint32_t)config->chip;
+	t->member[rank].comm = *to;
 	t->member[rank].joined = true;
 	if (++t->joined == t->ranks) {
 		t->join_error = connect(t);
@@ -462,7 +484,12 @@ static void part(struct vn_lib_comm *c)
 {
 	struct coll_team *t = c->team;
 
-	coll_op_forget(c);
+	/* Its own thread may be inside a call: that one ends first, and soon. */
+	coll_enter(c);
+	coll_op_drop(c);
+	coll_persistent_free_all(c);
+	t->member[c->rank].comm = NULL;
+	coll_leave(c);
 	pthread_mutex_lock(&registry);
 	t->member[c->rank].left = true;
 	/* The device may still work on a launch: it is not taken from under it. */
@@ -491,9 +518,6 @@ int vn_comm_abort(vn_comm_t c)
 		  c->team->ranks, c->rank);
 	if (__atomic_exchange_n(&c->aborted, true, __ATOMIC_SEQ_CST))
 		return 0;
-	/* Its own thread may be inside a call: that one ends first, and soon. */
-	while (__atomic_load_n(&c->inside, __ATOMIC_SEQ_CST))
-		sched_yield();
 	part(c);
 	return 0;
 }

@@ -266,7 +266,7 @@ static uint32_t list_tests(struct test *to, int ranks, uint64_t bytes, enum vn_w
 	static const enum vn_type types[] = { VN_FLOAT32, VN_BFLOAT16, VN_FLOAT16, VN_INT32 };
 	uint32_t n = 0;
 
-	for (int op = 0; op < VN_COLL_COUNT; op++) {
+	for (int op = 0; op <= VN_BARRIER; op++) {
 		for (uint32_t k = 0; k < COUNT(types) * 4; k++) {
 			struct test t = {
 				.op = { .op = (enum vn_coll)op,

@@ -20,7 +20,14 @@
  * all_reduce, reduce, broadcast, scan, exscan, all_to_all, permute;
  * sendbuff == recvbuff + rank's block for all_gather and, at the root,
  * gather; recvbuff == sendbuff + rank's block for reduce_scatter and, at the
- * root, scatter. Other overlaps are not allowed.
+ * root, scatter; the same for their forms with unequal blocks, all_to_allv by all
+ * ranks or none. Other overlaps are not allowed.
+ *
+ * Operations of a rank take effect in the order in which they were started: one
+ * that uses what another writes waits for it, others may be under way together.
+ * Barriers, waits for signals, puts and gets wait for all before them, and what
+ * comes after them waits for them. Puts and gets, and the last to come of a small
+ * operation, move data inside the call that starts them.
  *
  * Results are the same bits whatever the way, the home, the width of the vector
  * unit and the timing: a left fold in rank order, wide accumulators for narrow
@@ -71,7 +78,7 @@ enum vn_way {
 };
 
 /**
- * enum vn_coll - the collective operations
+ * enum vn_coll - the operations
  */
 enum vn_coll {
 	VN_ALL_REDUCE,
@@ -86,11 +93,25 @@ enum vn_coll {
 	VN_SCAN,
 	VN_EXSCAN,
 	VN_BARRIER,
+	VN_ALL_GATHERV, /* blocks of unequal length */
+	VN_REDUCE_SCATTERV,
+	VN_ALL_TO_ALLV,
+	VN_GATHERV,
+	VN_SCATTERV,
 	VN_COLL_COUNT,
+	/* between two ranks */
+	VN_SEND = 32,
+	VN_RECV,
+	VN_PUT,
+	VN_PUT_SIGNAL,
+	VN_GET,
+	VN_SIGNAL,
+	VN_WAIT_SIGNAL,
+	VN_COLL_OPS, /* end of all */
 };
 
 /**
- * vn_coll_name - "all_reduce", "broadcast", ...; NULL for no operation
+ * vn_coll_name - "all_reduce", "send", ...; NULL for no operation
  */
 const char *vn_coll_name(enum vn_coll op);
 
@@ -344,6 +365,134 @@ int vn_exscan(const void *sendbuff, void *recvbuff, size_t count, enum vn_type t
 	      enum vn_redop op, vn_comm_t comm, vn_queue_t stream);
 int vn_barrier(vn_comm_t comm, vn_queue_t stream);
 
+/* ---- blocks of unequal length ---------------------------------------------- */
+
+/*
+ * Counts and displacements (where a block begins in its buffer) are in elements, an
+ * array has nranks of them and is copied by the call. Displacements NULL: the blocks
+ * lie one behind the other, in the order of ranks. Who sends and who receives a block
+ * must name the same count: else -EINVAL says which ranks don't. Blocks of a receive
+ * buffer must not overlap.
+ */
+
+/* Rank r's block, sendcount there and recvcounts[r] on all ranks, to every rank. */
+int vn_all_gatherv(const void *sendbuff, size_t sendcount, void *recvbuff, const size_t *recvcounts,
+		   const size_t *displs, enum vn_type type, vn_comm_t comm, vn_queue_t stream);
+/* sendbuff: blocks of recvcounts[0], [1], ...; rank r gets the fold of the r-th. */
+int vn_reduce_scatterv(const void *sendbuff, void *recvbuff, const size_t *recvcounts,
+		       enum vn_type type, enum vn_redop op, vn_comm_t comm, vn_queue_t stream);
+/* Block j of rank i becomes block i of rank j. In place: both sides alike. */
+int vn_all_to_allv(const void *sendbuff, const size_t *sendcounts, const size_t *sdispls,
+		   void *recvbuff, const size_t *recvcounts, const size_t *rdispls,
+		   enum vn_type type, vn_comm_t comm, vn_queue_t stream);
+/* recvbuff, recvcounts and displs are used at the root only. */
+int vn_gatherv(const void *sendbuff, size_t sendcount, void *recvbuff, const size_t *recvcounts,
+	       const size_t *displs, enum vn_type type, int root, vn_comm_t comm,
+	       vn_queue_t stream);
+/* sendbuff, sendcounts and displs are used at the root only. */
+int vn_scatterv(const void *sendbuff, const size_t *sendcounts, const size_t *displs,
+		void *recvbuff, size_t recvcount, enum vn_type type, int root, vn_comm_t comm,
+		vn_queue_t stream);
+
+/* ---- two ranks --------------------------------------------------------------- */
+
+/**
+ * vn_send - @count elements to rank @peer, which calls vn_recv() for as many
+ *
+ * The n-th send from one rank to another meets the n-th receive there; other counts
+ * or types are an error that names both. Sends and receives of one rank whose buffers
+ * differ are under way together, in a group or not. To oneself: with another buffer.
+ */
+int vn_send(const void *sendbuff, size_t count, enum vn_type type, int peer, vn_comm_t comm,
+	    vn_queue_t stream);
+int vn_recv(void *recvbuff, size_t count, enum vn_type type, int peer, vn_comm_t comm,
+	    vn_queue_t stream);
+
+/* ---- registered memory, windows, one-sided operations ------------------------- */
+
+/**
+ * vn_comm_register - make it known that a buffer will be used often
+ * @buff: memory of a rank, HBM or not
+ * @size: bytes
+ * @handle: out, for vn_comm_deregister()
+ *
+ * Where in HBM it lies is then found without the list of all allocations. Nothing is
+ * pinned. -EEXIST: it overlaps one that is registered.
+ */
+int vn_comm_register(vn_comm_t comm, void *buff, size_t size, void **handle);
+int vn_comm_deregister(vn_comm_t comm, void *handle);
+
+typedef struct vn_lib_window *vn_comm_window_t; /* one rank's handle of all ranks' buffers */
+
+#define VN_WIN_DEFAULT 0
+#define VN_WIN_COLL_SYMMETRIC 1 /* accepted; windows may also differ in size */
+
+/**
+ * vn_comm_window_register - let all ranks put to and get from a buffer of each
+ * @buff: of this rank; aligned to 8
+ * @size: bytes; may be 0, and another on each rank
+ * @flags: VN_WIN_*
+ *
+ * Called by all ranks in the same order. Returns when all have; in a group, at once,
+ * and operations behind it find it ready.
+ */
+int vn_comm_window_register(vn_comm_t comm, void *buff, size_t size, vn_comm_window_t *window,
+			    int flags);
+
+/**
+ * vn_comm_window_deregister - forget a window, on this rank
+ *
+ * Waits for this rank's operations. Others may still reach the buffer through their
+ * handles: a barrier comes first.
+ */
+int vn_comm_window_deregister(vn_comm_t comm, vn_comm_window_t window);
+int vn_win_get_user_ptr(vn_comm_t comm, vn_comm_window_t window, void **ptr);
+
+/* Signals from each rank to each other: 0 to VN_SIGNALS - 1. */
+#define VN_SIGNALS 8
+
+/**
+ * struct vn_wait_signal_desc - what to wait for
+ * @op_cnt: how many signals, beyond those waited for before; 1 or more
+ * @peer: from that rank
+ * @sig_idx: which
+ * @ctx: 0
+ */
+struct vn_wait_signal_desc {
+	int op_cnt;
+	int peer;
+	int sig_idx;
+	int ctx;
+};
+
+/**
+ * vn_put - write @count elements into the window of rank @peer
+ * @offset: where, bytes from the beginning of that window; aligned to the type
+ *
+ * The data is there when the operation is complete. -ERANGE: beyond the window.
+ */
+int vn_put(const void *localbuff, size_t count, enum vn_type type, int peer,
+	   vn_comm_window_t window, size_t offset, vn_comm_t comm, vn_queue_t stream);
+/* Read from the window of rank @peer. */
+int vn_get(void *localbuff, size_t count, enum vn_type type, int peer, vn_comm_window_t window,
+	   size_t offset, vn_comm_t comm, vn_queue_t stream);
+
+/**
+ * vn_put_signal - put, then signal: who sees the signal sees the data
+ * @sig_idx: which signal
+ * @ctx: 0
+ * @flags: 0
+ */
+int vn_put_signal(const void *localbuff, size_t count, enum vn_type type, int peer,
+		  vn_comm_window_t window, size_t offset, int sig_idx, int ctx, unsigned int flags,
+		  vn_comm_t comm, vn_queue_t stream);
+/* Everything this rank started before is done when rank @peer sees the signal. */
+int vn_signal(int peer, int sig_idx, int ctx, unsigned int flags, vn_comm_t comm,
+	      vn_queue_t stream);
+/* Wait until all @n have come; they count for one wait only. The array is copied. */
+int vn_wait_signal(int n, const struct vn_wait_signal_desc *descs, vn_comm_t comm,
+		   vn_queue_t stream);
+
 /* ---- operations as records ----------------------------------------------- */
 
 /**
@@ -353,10 +502,21 @@ int vn_barrier(vn_comm_t comm, vn_queue_t stream);
  * @type: element type
  * @redop: reduction
  * @root: of rooted operations
- * @count: elements (block of a rank for the operations with blocks)
- * @sendbuff: as in the operation's function
- * @recvbuff: likewise
+ * @peer: the other rank, of operations between two
+ * @count: elements (block of a rank for the operations with blocks; the one block that
+ *	a rank of all_gatherv or gatherv sends, or of scatterv receives)
+ * @sendbuff: as in the operation's function; of put, the local buffer
+ * @recvbuff: likewise; of get, the local buffer
  * @to: permute
+ * @sendcounts: blocks of unequal length, as in the operation's function
+ * @sdispls: likewise; of reduce_scatterv too
+ * @recvcounts: likewise
+ * @rdispls: likewise
+ * @window: put, put_signal, get
+ * @offset: in it, bytes
+ * @sig_idx: put_signal, signal
+ * @nsignals: wait_signal: how many
+ * @signals: and which
  * @timeout_ns: 0: the communicator's
  */
 struct vn_op {
@@ -365,16 +525,27 @@ struct vn_op {
 	enum vn_type type;
 	enum vn_redop redop;
 	int root;
+	int peer;
 	size_t count;
 	const void *sendbuff;
 	void *recvbuff;
 	const int *to;
+	const size_t *sendcounts;
+	const size_t *sdispls;
+	const size_t *recvcounts;
+	const size_t *rdispls;
+	vn_comm_window_t window;
+	size_t offset;
+	int sig_idx;
+	int nsignals;
+	const struct vn_wait_signal_desc *signals;
 	uint64_t timeout_ns;
 };
 
 /**
  * vn_op_start - start an operation described by a record
- * @seq: out, its sequence number on this rank, or NULL
+ * @seq: out, its number among all operations of this rank, or NULL. Texts of errors
+ *	count collectives alone: these have the same number on all ranks.
  */
 int vn_op_start(const struct vn_op *op, vn_comm_t comm, vn_queue_t stream, uint64_t *seq);
 
@@ -385,6 +556,40 @@ int vn_op_start(const struct vn_op *op, vn_comm_t comm, vn_queue_t stream, uint6
  * 0: done, -EINPROGRESS, or the error it ended with. Works on it.
  */
 int vn_op_status(vn_comm_t comm, uint64_t seq);
+
+/* ---- persistent operations ------------------------------------------------- */
+
+typedef struct vn_lib_persistent *vn_persistent_t;
+
+/**
+ * vn_op_init - prepare an operation that will be launched often
+ * @op: a collective; the buffers must stay until vn_op_free(), the arrays are copied
+ * @persistent: out
+ *
+ * Called by all ranks, in order with their other operations. What they say is checked
+ * and compared here, the way chosen, and the plan, if it goes by one, compiled and
+ * kept. Returns when all have called; in a group, at once. -EINVAL: not a collective,
+ * or ranks disagree.
+ */
+int vn_op_init(const struct vn_op *op, vn_comm_t comm, vn_persistent_t *persistent);
+
+/**
+ * vn_op_launch - start it, as all ranks do
+ * @seq: as vn_op_start()
+ */
+int vn_op_launch(vn_persistent_t persistent, vn_queue_t stream, uint64_t *seq);
+
+/**
+ * vn_op_way - the way it goes, once all have called vn_op_init()
+ */
+int vn_op_way(vn_persistent_t persistent, enum vn_way *way);
+
+/**
+ * vn_op_free - forget it; launches already started go on
+ *
+ * Those that are left go with their communicator's handle.
+ */
+int vn_op_free(vn_persistent_t persistent);
 
 /* ---- the tuner ------------------------------------------------------------ */
 

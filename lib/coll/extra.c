@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What operations bring beyond buffers and a count: permutations, blocks of unequal length. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "coll.h"
+
+/* Arrays of [ranks] in the block behind it, given out one by one. */
+static struct coll_extra *extra_new(uint32_t ranks, uint32_t arrays, uint64_t **room)
+{
+	struct coll_extra *e = calloc(1, sizeof(*e) + (size_t)arrays * ranks * sizeof(uint64_t));
+
+	*room = (uint64_t *)(e + 1);
+	return e;
+}
+
+static const uint64_t *put(uint64_t **room, const uint64_t *from, uint32_t ranks)
+{
+	uint64_t *to = *room;
+
+	memcpy(to, from, ranks * sizeof(*to));
+	*room += ranks;
+	return to;
+}
+
+/* Where blocks begin: as said, or one behind the other. */
+static const uint64_t *place(uint64_t **room, const size_t *displs, const uint64_t *counts,
+			     uint32_t ranks)
+{
+	uint64_t *to = *room, at = 0;
+
+	for (uint32_t r = 0; r < ranks; r++) {
+		to[r] = displs ? displs[r] : at;
+		at += counts[r];
+	}
+	*room += ranks;
+	return to;
+}
+
+/* Bytes up to the end of the last block. */
+static uint64_t extent(const uint64_t *counts, const uint64_t *displs, uint32_t ranks, uint64_t es)
+{
+	uint64_t end = 0;
+
+	for (uint32_t r = 0; r < ranks; r++)
+		if (counts[r] && displs[r] + counts[r] > end)
+			end = displs[r] + counts[r];
+	return end * es;
+}
+
+static void blocks(struct coll_extra *e, const struct vn_op *op, uint32_t ranks, uint32_t rank,
+		   uint64_t *room)
+{
+	uint64_t es = vn_type_size(op->type), own = op->count * es;
+	bool root = (uint32_t)op->root == rank;
+
+	e->count = op->count;
+	e->in_place = op->sendbuff == op->recvbuff;
+	switch (op->op) {
+	case VN_ALL_GATHERV:
+	case VN_GATHERV:
+		e->send_bytes = own;
+		if (op->op == VN_GATHERV && !root)
+			break;
+		e->recvcounts = put(&room, op->recvcounts, ranks);
+		e->rdispls = place(&room, op->rdispls, e->recvcounts, ranks);
+		e->recv_bytes = extent(e->recvcounts, e->rdispls, ranks, es);
+		break;
+	case VN_SCATTERV:
+		e->recv_bytes = own;
+		if (!root)
+			break;
+		e->sendcounts = put(&room, op->sendcounts, ranks);
+		e->sdispls = place(&room, op->sdispls, e->sendcounts, ranks);
+		e->send_bytes = extent(e->sendcounts, e->sdispls, ranks, es);
+		break;
+	case VN_REDUCE_SCATTERV:
+		e->recvcounts = put(&room, op->recvcounts, ranks);
+		e->sdispls = place(&room, op->sdispls, e->recvcounts, ranks);
+		e->send_bytes = extent(e->recvcounts, e->sdispls, ranks, es);
+		e->recv_bytes = e->recvcounts[rank] * es;
+		break;
+	default:
+		e->sendcounts = put(&room, op->sendcounts, ranks);
+		e->sdispls = place(&room, op->sdispls, e->sendcounts, ranks);
+		e->recvcounts = put(&room, op->recvcounts, ranks);
+		e->rdispls = place(&room, op->rdispls, e->recvcounts, ranks);
+		e->send_bytes = extent(e->sendcounts, e->sdispls, ranks, es);
+		e->recv_bytes = extent(e->recvcounts, e->rdispls, ranks, es);
+	}
+}
+
+struct coll_extra *coll_extra_new(const struct vn_op *op, uint32_t ranks, uint32_t rank)
+{
+	uint64_t *room;
+	struct coll_extra *e = extra_new(ranks, 4, &room);
+
+	if (!e)
+		return NULL;
+	if (op->op == VN_PERMUTE) {
+		e->to = memcpy(room, op->to, ranks * sizeof(int));
+		e->send_bytes = e->recv_bytes = op->count * vn_type_size(op->type);
+	} else {
+		blocks(e, op, ranks, rank, room);
+	}
+	return e;
+}
+
+struct coll_extra *coll_extra_copy(const struct coll_extra *from, uint32_t ranks)
+{
+	uint64_t *room;
+	struct coll_extra *e = extra_new(ranks, 4, &room);
+
+	if (!e)
+		return NULL;
+	*e = *from;
+	if (from->to)
+		e->to = memcpy(room, from->to, ranks * sizeof(int));
+	if (from->sendcounts)
+		e->sendcounts = put(&room, from->sendcounts, ranks);
+	if (from->sdispls)
+		e->sdispls = put(&room, from->sdispls, ranks);
+	if (from->recvcounts)
+		e->recvcounts = put(&room, from->recvcounts, ranks);
+	if (from->rdispls)
+		e->rdispls = put(&room, from->rdispls, ranks);
+	return e;
+}

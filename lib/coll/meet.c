@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Collectives: how ranks meet in the slot of an operation, agree on it, and carry
+ * it out. See coll.h for the protocol.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "coll.h"
+
+static struct coll_slot *slot_of(struct coll_team *t, uint64_t seq)
+{
+	return &t->slot[seq % COLL_SLOTS];
+}
+
+static char *bounce(const struct coll_team *t, uint64_t seq, uint32_t rank)
+{
+	return t->bounce + (seq % COLL_BOUNCES * t->ranks + rank) * COLL_PULL_MAX;
+}
+
+static bool posted(const struct coll_post *p, uint64_t seq)
+{
+	return __atomic_load_n(&p->seq, __ATOMIC_ACQUIRE) == seq + 1;
+}
+
+/* ---- agreeing ------------------------------------------------------------------ */
+
+static void describe(uint64_t sig, uint64_t count, char *text, size_t size)
+{
+	enum vn_coll op = (enum vn_coll)(sig & 0xff);
+	bool reduces = coll_reduces(op);
+	size_t n;
+
+	n = (size_t)snprintf(text, size, "%s%s(", sig >> 45 & 1 ? "init of " : "",
+			     vn_coll_name(op));
+	if (op < VN_ALL_GATHERV)
+		n += (size_t)snprintf(text + n, size - n, "count %llu, ",
+				      (unsigned long long)count);
+	n += (size_t)snprintf(text + n, size - n, "%s%s%s, root %u%s",
+			      vn_type_name((enum vn_type)(sig >> 8 & 0xff)), reduces ? ", " : "",
+			      reduces ? vn_redop_name((enum vn_redop)(sig >> 16 & 0xff)) : "",
+			      (unsigned int)(sig >> 24 & 0xffff),
+			      sig >> 41 & 7 ? ", way forced" : "");
+	if (sig >> 46)
+		n += (size_t)snprintf(text + n, size - n, ", persistent %u",
+				      (unsigned int)(sig >> 46));
+	snprintf(text + n, size - n, ")");
+}
+
+/* Two ranks disagree on an operation. */
+static int mismatch(struct coll_team *t, uint64_t seq, uint32_t a, uint32_t b)
+{
+	const struct coll_post *post = slot_of(t, seq)->post;
+	char one[160], other[160];
+
+	describe(post[a].sig, post[a].count, one, sizeof(one));
+	describe(post[b].sig, post[b].count, other, sizeof(other));
+	return coll_fail(t, -EINVAL, "operation %llu: rank %u calls %s, rank %u calls %s",
+			 (unsigned long long)seq, a, one, b, other);
+}
+
+static bool agree(const struct coll_post *a, const struct coll_post *b)
+{
+	return a->sig == b->sig && a->count == b->count;
+}
+
+static int odd_blocks(struct coll_team *t, const struct coll_shape *s, uint64_t seq, uint32_t from,
+		      uint64_t has, uint32_t to, uint64_t wants)
+{
+	return coll_fail(t, -EINVAL,
+			 "operation %llu: %s: rank %u has a block of %llu for rank %u, which wants %llu",
+			 (unsigned long long)seq, vn_coll_name(s->op), from,
+			 (unsigned long long)has, to, (unsigned long long)wants);
+}
+
+/* Who sends and who receives a block say the same of it. */
+static int agree_blocks(struct coll_team *t, const struct coll_shape *s, uint64_t seq)
+{
+	const struct coll_extra *const *x = s->extra;
+
+	for (uint32_t from = 0; from < s->ranks; from++) {
+		for (uint32_t to = 0; to < s->ranks; to++) {
+			uint64_t has = coll_block(s, from, to), wants = has;
+
+			switch (s->op) {
+			case VN_ALL_GATHERV:
+				has = x[from]->count;
+				wants = x[to]->recvcounts[from];
+				break;
+			case VN_GATHERV:
+				has = x[from]->count;
+				wants = x[s->root]->recvcounts[from];
+				break;
+			case VN_SCATTERV:
+				wants = x[to]->count;
+				break;
+			case VN_REDUCE_SCATTERV:
+				has = x[from]->recvcounts[to];
+				wants = x[to]->recvcounts[to];
+				break;
+			default:
+				wants = x[to]->recvcounts[from];
+			}
+			if (has != wants)
+				return odd_blocks(t, s, seq, from, has,
+						  s->op == VN_GATHERV ? s->root : to, wants);
+		}
+	}
+	return 0;
+}
+
+/* The longest block and the sum of all; each is counted once. */
+static void measure(struct coll_shape *s)
+{
+	bool pairs = s->op == VN_ALL_TO_ALLV;
+
+	for (uint32_t from = 0; from < s->ranks; from++) {
+		for (uint32_t to = 0; to < (pairs ? s->ranks : 1); to++) {
+			uint64_t n = coll_block(s, from, pairs ? to : from);
+
+			s->count = n > s->count ? n : s->count;
+			s->total += n;
+		}
+	}
+}
+
+/* What ranks bring beyond buffers and counts. */
+static int agree_extra(struct coll_team *t, struct coll_shape *s, uint64_t seq)
+{
+	const struct coll_extra *const *x = s->extra;
+	int err;
+
+	if (s->op == VN_PERMUTE) {
+		for (uint32_t r = 1; r < s->ranks; r++)
+			if (memcmp(x[0]->to, x[r]->to, s->ranks * sizeof(int)))
+				return coll_fail(
+					t, -EINVAL,
+					"operation %llu: permute: ranks 0 and %u have other permutations",
+					(unsigned long long)seq, r);
+		return 0;
+	}
+	err = agree_blocks(t, s, seq);
+	if (err)
+		return err;
+	measure(s);
+	for (uint32_t r = 1; r < s->ranks && s->op == VN_ALL_TO_ALLV; r++)
+		if (x[0]->in_place != x[r]->in_place)
+			return coll_fail(
+				t, -EINVAL,
+				"operation %llu: all_to_allv: of ranks 0 and %u one works in place",
+				(unsigned long long)seq, r);
+	return 0;
+}
+
+/* All have posted: what they agree on becomes the slot's job. */
+static int make_job(struct coll_team *t, struct coll_slot *s, uint64_t seq)
+{
+	struct coll_shape *shape = &s->job.shape;
+	const struct coll_post *post = s->post;
+	uint32_t p = t->ranks, r;
+	uint64_t sig = post[0].sig;
+
+	for (r = 1; r < p; r++)
+		if (!agree(&post[0], &post[r]))
+			return mismatch(t, seq, 0, r);
+	*shape = (struct coll_shape){
+		.op = (enum vn_coll)(sig & 0xff),
+		.type = (uint8_t)(sig >> 8),
+		.redop = (uint8_t)(sig >> 16),
+		.root = (uint32_t)(sig >> 24 & 0xffff),
+		.ranks = p,
+		.count = post[0].count,
+	};
+	for (r = 0; r < p; r++)
+		shape->in_place |= post[r].send == post[r].recv;
+	if (!post[0].extra)
+		return 0;
+	for (r = 0; r < p; r++)
+		s->extra[r] = post[r].extra;
+	shape->extra = s->extra;
+	return agree_extra(t, shape, seq);
+}
+
+/* ---- beginning it ---------------------------------------------------------------- */
+
+static void set_state(struct coll_team *t, struct coll_slot *s, uint64_t seq, enum coll_phase phase)
+{
+	__atomic_store_n(&s->state, coll_state(seq, phase), __ATOMIC_SEQ_CST);
+	coll_wake(t);
+}
+
+static bool all_in_hbm(const struct coll_team *t, const struct coll_slot *s)
+{
+	for (uint32_t r = 0; r < t->ranks; r++)
+		if (s->post[r].hbm != (COLL_SEND_HBM | COLL_RECV_HBM))
+			return false;
+	return true;
+}
+
+/* Of those that need no post along. */
+static enum vn_way choose(const struct coll_team *t, const struct coll_slot *s,
+			  const struct coll_call *call)
+{
+	const struct coll_shape *shape = &s->job.shape;
+	uint64_t bytes = shape->count * vn_type_size(shape->type);
+	enum vn_way way = call->way ?: t->forced ?: t->way[shape->op][coll_bits(bytes)];
+
+	if (way != VN_WAY_PLAN || !all_in_hbm(t, s))
+		return VN_WAY_SHARE;
+	/* A plan for those few blocks would be compiled for one use. */
+	return !shape->extra || call->prepare ? VN_WAY_PLAN : VN_WAY_SHARE;
+}
+
+/* Carries it out by the device, if it goes that way. */
+static bool launched(struct coll_team *t, struct coll_slot *s, const struct coll_pending *d)
+{
+	const struct coll_call *call = &d->call;
+	struct coll_program *ready = NULL;
+
+	if (call->persistent) {
+		ready = coll_persistent_program(call->persistent);
+		/* Its buffers are as they were, unless somebody freed them. */
+		if (!ready || !all_in_hbm(t, s))
+			return false;
+	} else if (choose(t, s, call) != VN_WAY_PLAN) {
+		return false;
+	}
+	return !coll_launch(t, s, d->seq, ready);
+}
+
+/* This rank was the last to post. */
+static void trigger(struct vn_lib_comm *c, struct coll_slot *s, const struct coll_pending *d)
+{
+	struct coll_team *t = c->team;
+	uint64_t seq = d->seq;
+
+	s->arrived = 0;
+	/*
+	 * Who leaves because of a failure takes along what make_job() looks at: it
+	 * sees OPENING and stays, or this sees the failure.
+	 */
+	__atomic_store_n(&s->state, coll_state(seq, COLL_OPENING), __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&t->error, __ATOMIC_SEQ_CST) || make_job(t, s, seq)) {
+		set_state(t, s, seq, COLL_POSTING);
+		return;
+	}
+	if (d->call.prepare) {
+		s->program = choose(t, s, &d->call) == VN_WAY_PLAN
+				     ? coll_program_prepare(t, s, t->ranks)
+				     : NULL;
+		set_state(t, s, seq, COLL_DONE);
+		return;
+	}
+	s->planned = false;
+	/* Nothing to move: all it takes is that everybody came. */
+	if (!coll_volume(&s->job.shape)) {
+		set_state(t, s, seq, COLL_DONE);
+		return;
+	}
+	if (launched(t, s, d))
+		return;
+	coll_share_open(t, s, seq);
+	coll_share(t, s, seq, c->scratch);
+}
+
+/* ---- posting ---------------------------------------------------------------- */
+
+/* Every rank is through with operation number n - slots. */
+static bool room(struct vn_lib_comm *c, uint64_t n, uint64_t slots)
+{
+	uint64_t least = UINT64_MAX;
+
+	if (n < slots || c->room > n - slots)
+		return true;
+	for (uint32_t r = 0; r < c->team->ranks; r++) {
+		uint64_t done = __atomic_load_n(&c->team->member[r].completed, __ATOMIC_ACQUIRE);
+
+		least = done < least ? done : least;
+	}
+	c->room = least;
+	return least > n - slots;
+}
+
+/* In checking mode a rank compares itself with whoever is there already. */
+static int check_early(struct coll_team *t, const struct coll_slot *s, uint64_t seq, uint32_t rank)
+{
+	for (uint32_t r = 0; r < t->ranks; r++)
+		if (r != rank && posted(&s->post[r], seq) && !agree(&s->post[r], &s->post[rank]))
+			return mismatch(t, seq, r, rank);
+	return 0;
+}
+
+/* Few bytes lie in the post itself. */
+static bool rides(const struct coll_shape *s, uint64_t bytes)
+{
+	return bytes <= sizeof(((struct coll_post *)NULL)->small) && s->redop != VN_PREMULSUM;
+}
+
+static void fill(struct vn_lib_comm *c, const struct coll_pending *d, struct coll_post *p)
+{
+	const struct coll_call *call = &d->call;
+	uint64_t bytes = d->pull ? coll_send_bytes(&d->shape, c->rank) : 0;
+
+	p->sig = d->sig;
+	p->count = call->count;
+	p->send = call->send;
+	p->recv = call->recv;
+	p->extra = call->extra;
+	/* Each rank has its own: they are compared as blocks. */
+	if (call->extra && call->op != VN_PERMUTE)
+		p->count = 0;
+	if (call->redop == VN_PREMULSUM) {
+		p->small = call->scalar.bits;
+		if (call->scalar.at)
+			memcpy(&p->small, call->scalar.at, vn_type_size(call->type));
+	}
+	if (!d->pull)
+		coll_locate(c, d, p);
+	else if (bytes && rides(&d->shape, bytes))
+		memcpy(&p->small, call->send, bytes);
+	else if (bytes)
+		memcpy(bounce(c->team, d->seq, c->rank), call->send, bytes);
+}
+
+bool coll_meet_post(struct vn_lib_comm *c, struct coll_pending *d)
+{
+	struct coll_team *t = c->team;
+	struct coll_slot *s = slot_of(t, d->seq);
+	struct coll_post *p = &s->post[c->rank];
+	uint64_t bytes = d->pull ? coll_send_bytes(&d->shape, c->rank) : 0;
+
+	if (!room(c, d->seq, bytes && !rides(&d->shape, bytes) ? COLL_BOUNCES : COLL_SLOTS))
+		return false;
+	fill(c, d, p);
+	__atomic_store_n(&p->seq, d->seq + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&t->member[c->rank].posted, d->seq + 1, __ATOMIC_RELAXED);
+	if (!d->pull && __atomic_add_fetch(&s->arrived, 1, __ATOMIC_ACQ_REL) == t->ranks)
+		trigger(c, s, d);
+	else if (t->check && check_early(t, s, d->seq, c->rank))
+		return true;
+	coll_wake(t);
+	return true;
+}
+
+/* ---- completing -------------------------------------------------------------- */
+
+/* Ranks of which this one needs something; the others need not be there yet. */
+static bool needs(const struct vn_lib_comm *c, const struct coll_shape *s, uint32_t rank)
+{
+	switch (s->op) {
+	case VN_BROADCAST:
+	case VN_SCATTER:
+		return rank == s->root;
+	case VN_REDUCE_TO:
+	case VN_GATHER:
+		return c->rank == s->root || rank == c->rank;
+	case VN_SCAN:
+	case VN_EXSCAN:
+		return rank <= c->rank;
+	default:
+		return true;
+	}
+}
+
+static bool pull(struct vn_lib_comm *c, struct coll_pending *d)
+{
+	struct coll_team *t = c->team;
+	const struct coll_post *post = slot_of(t, d->seq)->post, *p;
+	char *from[VN_MAX_CHIPS];
+
+	for (uint32_t r = 0; r < t->ranks; r++) {
+		p = &post[r];
+		if (r == c->rank)
+			continue;
+		if (!posted(p, d->seq)) {
+			if (needs(c, &d->shape, r))
+				return false;
+			continue;
+		}
+		/* Of two that disagree the one that posted last sees it (coll_wake's barrier). */
+		if (!agree(p, &post[c->rank])) {
+			mismatch(t, d->seq, c->rank, r);
+			return false;
+		}
+		from[r] = rides(&d->shape, coll_send_bytes(&d->shape, r)) ? (char *)&p->small
+									  : bounce(t, d->seq, r);
+	}
+	from[c->rank] = (char *)d->call.send;
+	coll_pull(t, &d->shape, c->rank, from, post, d->call.recv, c->scratch);
+	return true;
+}
+
+bool coll_meet_finish(struct vn_lib_comm *c, struct coll_pending *d)
+{
+	struct coll_slot *s = slot_of(c->team, d->seq);
+	uint64_t state;
+
+	if (d->pull)
+		return pull(c, d);
+	state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
+	if (state == coll_state(d->seq, COLL_SHARED)) {
+		coll_share(c->team, s, d->seq, c->scratch);
+		state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
+	}
+	if (state != coll_state(d->seq, COLL_DONE))
+		return false;
+	if (d->call.prepare)
+		coll_persistent_ready(d->call.persistent, s->program);
+	return true;
+}
+
+bool coll_meet_may_leave(struct vn_lib_comm *c, const struct coll_pending *d)
+{
+	uint64_t state = __atomic_load_n(&slot_of(c->team, d->seq)->state, __ATOMIC_SEQ_CST);
+
+	return d->pull || (state != coll_state(d->seq, COLL_SHARED) &&
+			   state != coll_state(d->seq, COLL_OPENING));
+}
+
+enum vn_way coll_meet_way(const struct vn_lib_comm *c, const struct coll_pending *d)
+{
+	if (d->pull)
+		return VN_WAY_PULL;
+	return slot_of(c->team, d->seq)->planned ? VN_WAY_PLAN : VN_WAY_SHARE;
+}
+
+uint32_t coll_meet_missing(const struct coll_pending *d, char *text, size_t size)
+{
+	const struct coll_team *t = d->comm->team;
+	uint32_t n = 0;
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (uint32_t r = 0; r < t->ranks && at + 80 < size; r++) {
+		const struct coll_member *m = &t->member[r];
+		uint64_t posts = __atomic_load_n(&m->posted, __ATOMIC_RELAXED);
+
+		if (posts > d->seq)
+			continue;
+		n++;
+		at += (size_t)snprintf(text + at, size - at, "%s rank %u (has posted %llu%s)",
+				       n > 1 ? "," : "", r, (unsigned long long)posts,
+				       __atomic_load_n(&m->left, __ATOMIC_RELAXED) ? ", has left"
+										   : "");
+	}
+	return n;
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Windows of a communicator, puts and gets by loads and stores, and signals. The
+ * rank that calls does it all; the other one only looks at its signals.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coll.h"
+#include "../../kmod/engine/ops.h"
+
+/* Beyond the last-level cache, stores that go around it win. */
+#define STREAM_BYTES (24u << 20)
+
+/* What a rank says of its buffer. */
+struct coll_part {
+	uint64_t at, bytes;
+};
+
+/* Of one rank; filled by an all_gather, before anything behind it begins. */
+struct vn_lib_window {
+	struct vn_lib_window *next;
+	struct vn_lib_comm *comm;
+	uint64_t ready; /* when the rank has completed that many operations */
+	struct coll_part mine;
+	struct coll_part of[]; /* [ranks] */
+};
+
+/* ---- windows ----------------------------------------------------------------- */
+
+static struct vn_lib_window **find(struct vn_lib_comm *c, const struct vn_lib_window *w)
+{
+	struct vn_lib_window **at;
+
+	for (at = &c->windows; *at && *at != w; at = &(*at)->next)
+		;
+	return at;
+}
+
+/* All ranks' buffers come by an all_gather, in order with what uses them. */
+static int gather(struct vn_lib_comm *c, struct vn_lib_window *w)
+{
+	struct coll_call call = {
+		.op = VN_ALL_GATHER,
+		.type = VN_UINT64,
+		.count = sizeof(w->mine) / 8,
+		.send = &w->mine,
+		.recv = w->of,
+	};
+	int err;
+
+	w->ready = c->started + c->held + 1;
+	err = coll_begin(c, &call);
+	return err || coll_grouped() ? err : coll_wait(c, w->ready, VN_FOREVER);
+}
+
+int vn_comm_window_register(vn_comm_t c, void *buff, size_t size, vn_comm_window_t *window,
+			    int flags)
+{
+	struct vn_lib_window *w;
+	int err;
+
+	if (!c || !window)
+		return vn_fail(-EINVAL, "window: no %s", c ? "place for the handle" : "communicator");
+	if (flags & ~VN_WIN_COLL_SYMMETRIC)
+		return vn_fail(-EINVAL, "rank %u: window: unknown flags %#x", c->rank, flags);
+	if (size && !buff)
+		return vn_fail(-EINVAL, "rank %u: window: no buffer", c->rank);
+	if ((uintptr_t)buff % 8)
+		return vn_fail(-EINVAL, "rank %u: window: a buffer that is not aligned to 8 bytes",
+			       c->rank);
+	w = calloc(1, sizeof(*w) + c->team->ranks * sizeof(*w->of));
+	if (!w)
+		return vn_fail(-ENOMEM, "rank %u: no memory for a window", c->rank);
+	w->comm = c;
+	w->mine = (struct coll_part){ .at = (uintptr_t)buff, .bytes = size };
+	/* Once it is started the handle lives as long as the operation may. */
+	w->next = c->windows;
+	c->windows = w;
+	err = gather(c, w);
+	*window = err ? NULL : w;
+	return err;
+}
+
+int vn_comm_window_deregister(vn_comm_t c, vn_comm_window_t window)
+{
+	struct vn_lib_window **at;
+	int err;
+
+	if (!c || !window || !*(at = find(c, window)))
+		return vn_fail(-EINVAL, "no such window of this communicator");
+	err = coll_wait(c, c->started, VN_FOREVER);
+	*at = window->next;
+	free(window);
+	return err;
+}
+
+int vn_win_get_user_ptr(vn_comm_t c, vn_comm_window_t window, void **ptr)
+{
+	if (!c || !window || !*find(c, window))
+		return vn_fail(-EINVAL, "no such window of this communicator");
+	*ptr = (void *)window->mine.at;
+	return 0;
+}
+
+void coll_windows_free(struct vn_lib_comm *c)
+{
+	struct vn_lib_window *w;
+
+	while ((w = c->windows)) {
+		c->windows = w->next;
+		free(w);
+	}
+	free(c->taken);
+}
+
+static int reaches(const struct coll_call *call, const struct vn_lib_window *w)
+{
+	const struct coll_part *part = &w->of[call->root];
+	uint64_t bytes = call->count * vn_type_size(call->type);
+
+	if (call->offset <= part->bytes && bytes <= part->bytes - call->offset)
+		return 0;
+	return vn_fail(-ERANGE,
+		       "%s: rank %u: %llu bytes at %llu, but the window of rank %d has %llu",
+		       vn_coll_name(call->op), w->comm->rank, (unsigned long long)bytes,
+		       (unsigned long long)call->offset, call->root,
+		       (unsigned long long)part->bytes);
+}
+
+int coll_window_check(struct vn_lib_comm *c, const struct coll_call *call)
+{
+	const struct vn_lib_window *w = call->window;
+
+	if (!w || !*find(c, w))
+		return vn_fail(-EINVAL, "%s: rank %u: no such window of this communicator",
+			       vn_coll_name(call->op), c->rank);
+	if (call->offset % vn_type_size(call->type))
+		return vn_fail(-EINVAL, "%s: rank %u: offset %llu is not aligned to its type",
+			       vn_coll_name(call->op), c->rank, (unsigned long long)call->offset);
+	/* Registered in this very group: it is looked at when its turn comes. */
+	return c->completed >= w->ready ? reaches(call, w) : 0;
+}
+
+int coll_signals_init(struct vn_lib_comm *c)
+{
+	size_t bytes = c->team->ranks * sizeof(*c->taken);
+
+	if (c->taken)
+		return 0;
+	c->taken = aligned_alloc(64, bytes);
+	if (!c->taken)
+		return -ENOMEM;
+	memset(c->taken, 0, bytes);
+	return 0;
+}
+
+/* ---- moving ------------------------------------------------------------------- */
+
+static struct coll_signals *given(const struct coll_team *t, uint32_t to, uint32_t from)
+{
+	return &t->signals[to * t->ranks + from];
+}
+
+static void give(struct vn_lib_comm *c, uint32_t to, uint32_t index)
+{
+	/* All that this rank did before; pairs with the load in come(). */
+	__atomic_fetch_add(&given(c->team, to, c->rank)->given[index], 1, __ATOMIC_RELEASE);
+	coll_wake(c->team);
+}
+
+void coll_onesided_post(struct vn_lib_comm *c, struct coll_pending *d)
+{
+	const struct coll_call *call = &d->call;
+	uint64_t bytes = call->count * vn_type_size(call->type);
+	bool stream = bytes >= STREAM_BYTES;
+	char *there;
+
+	if (call->op == VN_WAIT_SIGNAL)
+		return;
+	if (call->op != VN_SIGNAL) {
+		int err = reaches(call, call->window);
+
+		if (err) {
+			coll_fail(c->team, err, "%s", vn_error());
+			return;
+		}
+		there = (char *)call->window->of[call->root].at + call->offset;
+		if (bytes && call->op == VN_GET)
+			c->team->ops->copy(call->recv, there, bytes, stream);
+		else if (bytes)
+			c->team->ops->copy(there, call->send, bytes, stream);
+	}
+	if (call->op != VN_PUT && call->op != VN_GET)
+		give(c, (uint32_t)call->root, call->signal);
+	d->done = true;
+}
+
+static uint64_t come(const struct vn_lib_comm *c, const struct coll_wanted *w)
+{
+	const struct coll_signals *s = given(c->team, c->rank, w->peer);
+
+	return __atomic_load_n(&s->given[w->index], __ATOMIC_ACQUIRE) -
+	       c->taken[w->peer].given[w->index];
+}
+
+bool coll_onesided_finish(struct vn_lib_comm *c, struct coll_pending *d)
+{
+	const struct coll_wanted *w = d->call.wanted;
+	uint32_t i;
+
+	if (d->call.op != VN_WAIT_SIGNAL)
+		return d->done;
+	for (i = 0; i < d->call.nwanted; i++)
+		if (come(c, &w[i]) < w[i].count)
+			return false;
+	for (i = 0; i < d->call.nwanted; i++)
+		c->taken[w[i].peer].given[w[i].index] += w[i].count;
+	return true;
+}
+
+void coll_onesided_missing(const struct coll_pending *d, char *text, size_t size)
+{
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < d->call.nwanted && at + 80 < size; i++) {
+		const struct coll_wanted *w = &d->call.wanted[i];
+		uint64_t have = come(d->comm, w);
+
+		if (have < w->count)
+			at += (size_t)snprintf(text + at, size - at,
+					       "%srank %u has given signal %u %llu of %llu times",
+					       at ? ", " : "", w->peer, w->index,
+					       (unsigned long long)have,
+					       (unsigned long long)w->count);
+	}
+}
