@@ -35,6 +35,13 @@ uint32_t vn_cores(void)
 	return sched_getaffinity(0, sizeof(set), &set) ? 1 : (uint32_t)CPU_COUNT(&set);
 }
 
+uint64_t vn_stream_bytes(void)
+{
+	long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+
+	return cache > 0 ? (uint64_t)cache : 32u << 20;
+}
+
 uint64_t vn_now(void)
 {
 	struct timespec ts;

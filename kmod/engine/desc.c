@@ -41,13 +41,6 @@ static const struct {
 	[VN_OP_LAUNCH]		= { "launch", F_LAUNCH, 0, 0, 0 },
 };
 
-static const u8 type_bytes[VN_TYPE_COUNT] = {
-	[VN_INT8] = 1, [VN_UINT8] = 1, [VN_INT32] = 4, [VN_UINT32] = 4, [VN_INT64] = 8,
-	[VN_UINT64] = 8, [VN_FLOAT16] = 2, [VN_FLOAT32] = 4, [VN_FLOAT64] = 8,
-	[VN_BFLOAT16] = 2, [VN_FLOAT8E4M3] = 1, [VN_FLOAT8E5M2] = 1, [VN_INT16] = 2,
-	[VN_UINT16] = 2,
-};
-
 static const char *const status_names[VN_STATUS_COUNT] = {
 	[VN_OK] = "ok",
 	[VN_BAD_OPCODE] = "bad opcode",
@@ -65,11 +58,6 @@ static const char *const status_names[VN_STATUS_COUNT] = {
 	[VN_BUSY_PLAN] = "plan is running on another queue",
 	[VN_CANCELLED] = "cancelled",
 };
-
-u32 vn_type_bytes(u32 type)
-{
-	return type < VN_TYPE_COUNT ? type_bytes[vn_index(type, VN_TYPE_COUNT)] : 0;
-}
 
 const char *vn_opcode_name(u32 opcode)
 {

@@ -19,8 +19,18 @@ struct vn_desc_plan {
  */
 u32 vn_desc_check(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 chips, u32 *detail);
 
+#define VN_LOG2(type, log2) ((u64)(log2) << 2 * (type))
+
 /* Size of one element, bytes; 0 for a type that does not exist. */
-u32 vn_type_bytes(u32 type);
+static inline u32 vn_type_bytes(u32 type)
+{
+	const u64 log2 = VN_LOG2(VN_INT16, 1) | VN_LOG2(VN_UINT16, 1) | VN_LOG2(VN_FLOAT16, 1) |
+			 VN_LOG2(VN_BFLOAT16, 1) | VN_LOG2(VN_INT32, 2) | VN_LOG2(VN_UINT32, 2) |
+			 VN_LOG2(VN_FLOAT32, 2) | VN_LOG2(VN_INT64, 3) | VN_LOG2(VN_UINT64, 3) |
+			 VN_LOG2(VN_FLOAT64, 3);
+
+	return type < VN_TYPE_COUNT ? 1u << (log2 >> 2 * type & 3) : 0;
+}
 
 /* Elements of that type have that reduction. */
 bool vn_type_reduces(u32 type, u32 redop);

@@ -41,60 +41,78 @@ static int run(vn_comm_t c, vn_queue_t stream, const struct vn_op *op)
 
 #define RUN(c, stream, ...) run(c, stream, &(struct vn_op){ __VA_ARGS__ })
 
+/* The same call as before, but for its buffers, which are as good. */
+static bool again(const struct vn_lib_comm *c, enum vn_coll op, const void *send, const void *recv,
+		  size_t count, enum vn_type type, enum vn_redop redop, int root)
+{
+	const struct coll_call *k;
+
+	if (!c || !c->known.again || coll_grouped())
+		return false;
+	k = &c->known.call;
+	return k->op == op && k->count == count && k->type == type && k->redop == redop &&
+	       k->root == root && send && recv &&
+	       !(((uintptr_t)send | (uintptr_t)recv) & (vn_type_bytes(type) - 1));
+}
+
+/* An operation of equal blocks; most often the one before was like it. */
+static int run_plain(vn_comm_t c, vn_queue_t stream, enum vn_coll op, const void *send, void *recv,
+		     size_t count, enum vn_type type, enum vn_redop redop, int root)
+{
+	if (again(c, op, send, recv, count, type, redop, root))
+		return coll_start_again(c, send, recv, stream);
+	return RUN(c, stream, .op = op, .sendbuff = send, .recvbuff = recv, .count = count,
+		   .type = type, .redop = redop, .root = root);
+}
+
 int vn_all_reduce(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type,
 		  enum vn_redop op, vn_comm_t comm, vn_queue_t stream)
 {
-	return RUN(comm, stream, .op = VN_ALL_REDUCE, .sendbuff = sendbuff, .recvbuff = recvbuff,
-		   .count = count, .type = type, .redop = op);
+	return run_plain(comm, stream, VN_ALL_REDUCE, sendbuff, recvbuff, count, type, op, 0);
 }
 
 int vn_reduce(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type,
 	      enum vn_redop op, int root, vn_comm_t comm, vn_queue_t stream)
 {
-	return RUN(comm, stream, .op = VN_REDUCE_TO, .sendbuff = sendbuff, .recvbuff = recvbuff,
-		   .count = count, .type = type, .redop = op, .root = root);
+	return run_plain(comm, stream, VN_REDUCE_TO, sendbuff, recvbuff, count, type, op, root);
 }
 
 int vn_broadcast(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type, int root,
 		 vn_comm_t comm, vn_queue_t stream)
 {
-	return RUN(comm, stream, .op = VN_BROADCAST, .sendbuff = sendbuff, .recvbuff = recvbuff,
-		   .count = count, .type = type, .root = root);
+	return run_plain(comm, stream, VN_BROADCAST, sendbuff, recvbuff, count, type, VN_SUM, root);
 }
 
 int vn_all_gather(const void *sendbuff, void *recvbuff, size_t sendcount, enum vn_type type,
 		  vn_comm_t comm, vn_queue_t stream)
 {
-	return RUN(comm, stream, .op = VN_ALL_GATHER, .sendbuff = sendbuff, .recvbuff = recvbuff,
-		   .count = sendcount, .type = type);
+	return run_plain(comm, stream, VN_ALL_GATHER, sendbuff, recvbuff, sendcount, type, VN_SUM,
+			 0);
 }
 
 int vn_reduce_scatter(const void *sendbuff, void *recvbuff, size_t recvcount, enum vn_type type,
 		      enum vn_redop op, vn_comm_t comm, vn_queue_t stream)
 {
-	return RUN(comm, stream, .op = VN_REDUCE_SCATTER, .sendbuff = sendbuff,
-		   .recvbuff = recvbuff, .count = recvcount, .type = type, .redop = op);
+	return run_plain(comm, stream, VN_REDUCE_SCATTER, sendbuff, recvbuff, recvcount, type, op,
+			 0);
 }
 
 int vn_all_to_all(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type,
 		  vn_comm_t comm, vn_queue_t stream)
 {
-	return RUN(comm, stream, .op = VN_ALL_TO_ALL, .sendbuff = sendbuff, .recvbuff = recvbuff,
-		   .count = count, .type = type);
+	return run_plain(comm, stream, VN_ALL_TO_ALL, sendbuff, recvbuff, count, type, VN_SUM, 0);
 }
 
 int vn_gather(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type, int root,
 	      vn_comm_t comm, vn_queue_t stream)
 {
-	return RUN(comm, stream, .op = VN_GATHER, .sendbuff = sendbuff, .recvbuff = recvbuff,
-		   .count = count, .type = type, .root = root);
+	return run_plain(comm, stream, VN_GATHER, sendbuff, recvbuff, count, type, VN_SUM, root);
 }
 
 int vn_scatter(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type, int root,
 	       vn_comm_t comm, vn_queue_t stream)
 {
-	return RUN(comm, stream, .op = VN_SCATTER, .sendbuff = sendbuff, .recvbuff = recvbuff,
-		   .count = count, .type = type, .root = root);
+	return run_plain(comm, stream, VN_SCATTER, sendbuff, recvbuff, count, type, VN_SUM, root);
 }
 
 int vn_permute(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type, const int *to,
@@ -107,15 +125,13 @@ int vn_permute(const void *sendbuff, void *recvbuff, size_t count, enum vn_type 
 int vn_scan(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type, enum vn_redop op,
 	    vn_comm_t comm, vn_queue_t stream)
 {
-	return RUN(comm, stream, .op = VN_SCAN, .sendbuff = sendbuff, .recvbuff = recvbuff,
-		   .count = count, .type = type, .redop = op);
+	return run_plain(comm, stream, VN_SCAN, sendbuff, recvbuff, count, type, op, 0);
 }
 
 int vn_exscan(const void *sendbuff, void *recvbuff, size_t count, enum vn_type type,
 	      enum vn_redop op, vn_comm_t comm, vn_queue_t stream)
 {
-	return RUN(comm, stream, .op = VN_EXSCAN, .sendbuff = sendbuff, .recvbuff = recvbuff,
-		   .count = count, .type = type, .redop = op);
+	return run_plain(comm, stream, VN_EXSCAN, sendbuff, recvbuff, count, type, op, 0);
 }
 
 int vn_barrier(vn_comm_t comm, vn_queue_t stream)
@@ -212,8 +228,7 @@ int vn_put_signal(const void *localbuff, size_t count, enum vn_type type, int pe
 			      .offset = offset, .sig_idx = sig_idx);
 }
 
-int vn_signal(int peer, int sig_idx, int ctx, unsigned int flags, vn_comm_t comm,
-	      vn_queue_t stream)
+int vn_signal(int peer, int sig_idx, int ctx, unsigned int flags, vn_comm_t comm, vn_queue_t stream)
 {
 	return check_unused("signal", ctx, flags)
 		       ?: RUN(comm, stream, .op = VN_SIGNAL, .peer = peer, .sig_idx = sig_idx);

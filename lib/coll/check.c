@@ -110,7 +110,7 @@ static int check_permutation(const struct vn_lib_comm *c, const int *to)
 static int check_blocks(const struct vn_lib_comm *c, const struct vn_op *op, const char *which,
 			const size_t *counts, const size_t *displs)
 {
-	uint64_t most = VN_BYTES_MAX / vn_type_size(op->type), sum = 0;
+	uint64_t most = VN_BYTES_MAX / vn_type_bytes(op->type), sum = 0;
 
 	if (!counts)
 		return vn_fail(-EINVAL, "%s: rank %u: no %scounts", vn_coll_name(op->op), c->rank,
@@ -194,7 +194,7 @@ static void needs(const struct vn_lib_comm *c, const struct vn_op *op, const str
 		.root = (uint32_t)op->root,
 		.count = op->count,
 	};
-	uint64_t bytes = op->count * vn_type_size(op->type);
+	uint64_t bytes = op->count * vn_type_bytes(op->type);
 
 	switch (op->op) {
 	case VN_SEND:
@@ -218,7 +218,7 @@ static int check_buffers(const struct vn_lib_comm *c, const struct vn_op *op,
 			 const struct coll_extra *e)
 {
 	const char *name = vn_coll_name(op->op);
-	uint64_t es = vn_type_size(op->type), send, recv;
+	uint64_t es = vn_type_bytes(op->type), send, recv;
 
 	needs(c, op, e, &send, &recv);
 	if ((send && !op->sendbuff) || (recv && !op->recvbuff))
@@ -299,7 +299,7 @@ static int check_plain(const struct vn_lib_comm *c, const struct vn_op *op)
 		return vn_fail(-EINVAL, "no communicator");
 	if (!name)
 		return vn_fail(-EINVAL, "no collective operation %d", op ? (int)op->op : -1);
-	es = vn_type_size(op->type);
+	es = vn_type_bytes(op->type);
 	if (!es)
 		return vn_fail(-EINVAL, "%s: unknown type %d", name, op->type);
 	if ((unsigned int)op->way >= VN_WAY_COUNT)

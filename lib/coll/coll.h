@@ -29,14 +29,20 @@
 #ifndef VN_COLL_H
 #define VN_COLL_H
 
+#include <sched.h>
+
 #include "../queue.h"
 #include "../include/vneuron/coll.h"
 #include "move.h"
 
 #define COLL_SLOTS 64u
-/* Bytes a rank may post along, and how many operations may be under way so. */
+/*
+ * Bytes a rank may post along. They lie in one of three areas of the same size, by
+ * how many there are: a rank has room for many short ones or a few long ones.
+ */
 #define COLL_PULL_MAX (16u << 10)
-#define COLL_BOUNCES 4u
+#define COLL_AREA (64u << 10)
+#define COLL_AREAS 3u
 
 /* What slot.state says of operation number seq: (seq + 1) * 8 + phase. */
 enum coll_phase {
@@ -47,17 +53,27 @@ enum coll_phase {
 	COLL_DONE = 4,
 };
 
+/* Few bytes are posted along in the post itself. */
+#define COLL_RIDE_MAX 32u
+
 /* A rank's part of an operation, as posted: one cache line. */
 struct coll_post {
 	uint64_t seq; /* atomic: number + 1 of the operation that stands here */
 	uint64_t sig; /* what all must say alike, packed (op.c) */
 	uint64_t count;
-	const char *send;
-	char *recv;
-	const struct coll_extra *extra; /* NULL: only buffers and count */
-	uint64_t small; /* PREMULSUM: the scalar; else pull of up to 8 bytes: the data */
-	uint32_t hbm; /* COLL_SEND_HBM | COLL_RECV_HBM */
+	uint64_t scalar; /* PREMULSUM */
+	union {
+		struct {
+			const char *send;
+			char *recv;
+			const struct coll_extra *extra; /* NULL: only buffers and count */
+			uint32_t hbm; /* COLL_SEND_HBM | COLL_RECV_HBM */
+		};
+		char ride[COLL_RIDE_MAX]; /* pull */
+	};
 } __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct coll_post) == 64, "a post is a cache line");
 
 #define COLL_SEND_HBM 1u
 #define COLL_RECV_HBM 2u
@@ -99,9 +115,11 @@ struct coll_slot {
 struct coll_member {
 	uint64_t completed; /* atomic: collectives it is through with */
 	uint64_t posted; /* atomic */
-	bool inside; /* atomic, a lock: a thread is in a call with its handle, */
-	struct vn_lib_comm *comm; /* which is this; NULL: gone */
-	const void *thread; /* atomic: which was the last to start something on it */
+	/* Of its handle, NULL when it is gone: who may work on it (handle.c). */
+	struct vn_lib_comm *comm;
+	const void *thread; /* atomic: whose it is, */
+	bool inside; /* atomic: that one is in a call, */
+	bool wanted; /* atomic: another one wants it */
 	uint32_t chip;
 	bool joined;
 	bool left;
@@ -116,7 +134,9 @@ struct coll_team {
 	vn_device_t dev;
 	uint64_t timeout_ns;
 	bool check;
-	uint32_t cores;
+	uint32_t cores; /* that its ranks' threads may use together: */
+	cpu_set_t cpus; /* these */
+	struct vn_config config; /* of rank 0 */
 	int join_error;
 
 	/* read by every operation */
@@ -124,10 +144,11 @@ struct coll_team {
 	bool shared; /* atomic: a thread drives several ranks */
 	uint8_t way[VN_COLL_COUNT][64]; /* by operation and bits of its bytes */
 	uint8_t forced;
+	uint64_t stream_bytes; /* from that volume on around the caches */
 	const struct vn_ops *ops;
 	struct coll_member *member;
 	struct coll_slot *slot;
-	char *bounce; /* [COLL_BOUNCES][ranks][COLL_PULL_MAX] */
+	char *bounce; /* [ranks][COLL_AREAS][COLL_AREA] */
 	struct vn_mem params; /* [COLL_SLOTS][2 * ranks] operands */
 	struct coll_channel *channel; /* [ranks][ranks]: from, to */
 	struct coll_signals *signals; /* [ranks][ranks]: to, from */
@@ -200,18 +221,32 @@ struct coll_call {
 	uint32_t nwanted;
 };
 
-/* An operation of one rank between start and completion. */
-struct coll_pending {
+/* A call, and what follows from all of it but its buffers and stream. */
+struct coll_known {
 	struct coll_call call;
 	struct coll_shape shape; /* pull: whole; else what the post needs */
 	uint64_t sig;
+	bool pull;
+	bool alone; /* nothing before it may be under way, nor begin behind it */
+	bool again; /* the next call may be the same: there is nothing else to it */
+};
+
+/* An operation of one rank between start and completion. */
+struct coll_pending {
+	union {
+		struct coll_known known;
+		struct {
+			struct coll_call call;
+			struct coll_shape shape;
+			uint64_t sig;
+			bool pull, alone;
+		};
+	};
 	struct vn_lib_comm *comm;
 	struct coll_pending *next_on_stream;
 	uint64_t index; /* among all of its rank */
 	uint64_t seq; /* of a collective: among those of the team */
 	uint64_t deadline; /* 0: nobody looked at the clock yet */
-	bool pull;
-	bool alone; /* nothing before it may be under way, nor begin behind it */
 	/* sends and receives */
 	struct coll_pending *next_in_channel;
 	struct coll_transfer *transfer; /* atomic */
@@ -239,6 +274,7 @@ struct vn_lib_comm {
 	struct coll_pending **pending; /* [mask + 1], by index */
 	uint64_t mask;
 	struct coll_pending *unused; /* linked by next_on_stream */
+	struct coll_known known; /* the last call */
 	struct coll_slab *slabs;
 	int status[COLL_SLOTS];
 	struct vn_comm_stats stats;
@@ -285,15 +321,19 @@ bool coll_grouped(void);
 int coll_refuse(int err);
 void coll_call_free(struct coll_call *call);
 
-/* op.c */
-int coll_start(struct vn_lib_comm *c, const struct coll_call *call, bool grouped);
-/* Posts and completes what can be; true: something moved. */
-bool coll_progress(struct vn_lib_comm *c);
+/* handle.c */
 /* Between them nobody else works on the handle. */
 void coll_enter(struct vn_lib_comm *c);
 void coll_leave(struct vn_lib_comm *c);
-/* Something about the calling thread that no other one has. */
-const void *coll_thread(void);
+/* The same for another handle of this thread; false: it has none there. */
+bool coll_enter_mine(struct coll_member *m);
+
+/* op.c */
+int coll_start(struct vn_lib_comm *c, const struct coll_call *call, bool grouped);
+/* The last call once more, with these. */
+int coll_start_again(struct vn_lib_comm *c, const void *send, void *recv, vn_queue_t stream);
+/* Posts and completes what can be; true: something moved. */
+bool coll_progress(struct vn_lib_comm *c);
 /*
  * Room for a rank's operations; those left when its communicator has failed are
  * ended, as soon as nobody else looks at them; the room is freed.
@@ -302,7 +342,8 @@ int coll_op_init(struct vn_lib_comm *c);
 void coll_op_drop(struct vn_lib_comm *c);
 void coll_op_forget(struct vn_lib_comm *c);
 /* Its ranks post their data along. */
-bool coll_pulls(const struct vn_lib_comm *c, const struct coll_call *call);
+bool coll_pulls(const struct coll_team *t, const struct coll_call *call,
+		const struct coll_shape *s);
 /* Bytes of its buffers. */
 uint64_t coll_sends(const struct coll_pending *d);
 uint64_t coll_receives(const struct coll_pending *d);
@@ -350,7 +391,8 @@ void coll_persistent_free_all(struct vn_lib_comm *c);
 struct coll_program *coll_persistent_program(const struct vn_lib_persistent *p);
 uint32_t coll_persistent_number(const struct vn_lib_persistent *p);
 /* It was prepared: with this program, or NULL, is it carried out. */
-void coll_persistent_ready(struct vn_lib_persistent *p, struct coll_program *program);
+void coll_persistent_ready(struct vn_lib_persistent *p, const struct coll_shape *s,
+			   struct coll_program *program);
 
 static inline uint64_t coll_state(uint64_t seq, enum coll_phase phase)
 {

@@ -51,7 +51,7 @@ static uint64_t extent(const uint64_t *counts, const uint64_t *displs, uint32_t 
 static void blocks(struct coll_extra *e, const struct vn_op *op, uint32_t ranks, uint32_t rank,
 		   uint64_t *room)
 {
-	uint64_t es = vn_type_size(op->type), own = op->count * es;
+	uint64_t es = vn_type_bytes(op->type), own = op->count * es;
 	bool root = (uint32_t)op->root == rank;
 
 	e->count = op->count;
@@ -99,7 +99,7 @@ struct coll_extra *coll_extra_new(const struct vn_op *op, uint32_t ranks, uint32
 		return NULL;
 	if (op->op == VN_PERMUTE) {
 		e->to = memcpy(room, op->to, ranks * sizeof(int));
-		e->send_bytes = e->recv_bytes = op->count * vn_type_size(op->type);
+		e->send_bytes = e->recv_bytes = op->count * vn_type_bytes(op->type);
 	} else {
 		blocks(e, op, ranks, rank, room);
 	}

@@ -9,19 +9,49 @@
 
 #include "coll.h"
 
+/* Looks at a post before anything else is tried. */
+#define LOOKS 100u
+/* Bytes taken back ahead: as many lines as a core asks for at once, about. */
+#define OWN_AHEAD 2048u
+
 static struct coll_slot *slot_of(struct coll_team *t, uint64_t seq)
 {
 	return &t->slot[seq % COLL_SLOTS];
 }
 
-static char *bounce(const struct coll_team *t, uint64_t seq, uint32_t rank)
+/* Room for the bytes of one operation in their area; a power of two. */
+static uint64_t bounce_room(uint64_t bytes)
 {
-	return t->bounce + (seq % COLL_BOUNCES * t->ranks + rank) * COLL_PULL_MAX;
+	return bytes <= 1u << 10 ? 1u << 10 : bytes <= 4u << 10 ? 4u << 10 : COLL_PULL_MAX;
+}
+
+/* Where the bytes lie that a rank posts along. */
+static char *bounce(const struct coll_team *t, uint64_t seq, uint32_t rank, uint64_t bytes)
+{
+	uint64_t room = bounce_room(bytes), slots = COLL_AREA / room;
+	uint32_t area = room <= 1u << 10 ? 0 : room <= 4u << 10 ? 1 : 2;
+
+	return t->bounce + (rank * COLL_AREAS + area) * COLL_AREA + seq % slots * room;
+}
+
+/* How many operations of that many bytes may be under way. */
+static uint64_t bounce_slots(uint64_t bytes)
+{
+	return bytes <= COLL_RIDE_MAX ? COLL_SLOTS : COLL_AREA / bounce_room(bytes);
 }
 
 static bool posted(const struct coll_post *p, uint64_t seq)
 {
 	return __atomic_load_n(&p->seq, __ATOMIC_ACQUIRE) == seq + 1;
+}
+
+/* Looks for as long as a post takes to come over from another core that is at it. */
+static bool posted_soon(const struct coll_team *t, const struct coll_post *p, uint64_t seq)
+{
+	for (uint32_t i = 0; t->ranks <= t->cores && i < LOOKS; i++)
+		if (posted(p, seq))
+			return true;
+	return posted(p, seq);
 }
 
 /* ---- agreeing ------------------------------------------------------------------ */
@@ -203,7 +233,7 @@ static enum vn_way choose(const struct coll_team *t, const struct coll_slot *s,
 			  const struct coll_call *call)
 {
 	const struct coll_shape *shape = &s->job.shape;
-	uint64_t bytes = shape->count * vn_type_size(shape->type);
+	uint64_t bytes = shape->count * vn_type_bytes(shape->type);
 	enum vn_way way = call->way ?: t->forced ?: t->way[shape->op][coll_bits(bytes)];
 
 	if (way != VN_WAY_PLAN || !all_in_hbm(t, s))
@@ -291,12 +321,6 @@ static int check_early(struct coll_team *t, const struct coll_slot *s, uint64_t 
 	return 0;
 }
 
-/* Few bytes lie in the post itself. */
-static bool rides(const struct coll_shape *s, uint64_t bytes)
-{
-	return bytes <= sizeof(((struct coll_post *)NULL)->small) && s->redop != VN_PREMULSUM;
-}
-
 static void fill(struct vn_lib_comm *c, const struct coll_pending *d, struct coll_post *p)
 {
 	const struct coll_call *call = &d->call;
@@ -304,23 +328,33 @@ static void fill(struct vn_lib_comm *c, const struct coll_pending *d, struct col
 
 	p->sig = d->sig;
 	p->count = call->count;
+	if (call->redop == VN_PREMULSUM) {
+		p->scalar = call->scalar.bits;
+		if (call->scalar.at)
+			memcpy(&p->scalar, call->scalar.at, vn_type_bytes(call->type));
+	}
+	if (d->pull) {
+		if (bytes)
+			memcpy(bytes <= COLL_RIDE_MAX
+				       ? p->ride
+				       : bounce(c->team, d->seq, c->rank, bytes),
+			       call->send, bytes);
+		return;
+	}
 	p->send = call->send;
 	p->recv = call->recv;
 	p->extra = call->extra;
 	/* Each rank has its own: they are compared as blocks. */
 	if (call->extra && call->op != VN_PERMUTE)
 		p->count = 0;
-	if (call->redop == VN_PREMULSUM) {
-		p->small = call->scalar.bits;
-		if (call->scalar.at)
-			memcpy(&p->small, call->scalar.at, vn_type_size(call->type));
-	}
-	if (!d->pull)
-		coll_locate(c, d, p);
-	else if (bytes && rides(&d->shape, bytes))
-		memcpy(&p->small, call->send, bytes);
-	else if (bytes)
-		memcpy(bounce(c->team, d->seq, c->rank), call->send, bytes);
+	coll_locate(c, d, p);
+}
+
+/* The result of a rank comes from all. */
+static bool needs_all(enum vn_coll op)
+{
+	return op == VN_ALL_REDUCE || op == VN_ALL_GATHER || op == VN_REDUCE_SCATTER ||
+	       op == VN_ALL_TO_ALL || op == VN_BARRIER;
 }
 
 bool coll_meet_post(struct vn_lib_comm *c, struct coll_pending *d)
@@ -330,11 +364,14 @@ bool coll_meet_post(struct vn_lib_comm *c, struct coll_pending *d)
 	struct coll_post *p = &s->post[c->rank];
 	uint64_t bytes = d->pull ? coll_send_bytes(&d->shape, c->rank) : 0;
 
-	if (!room(c, d->seq, bytes && !rides(&d->shape, bytes) ? COLL_BOUNCES : COLL_SLOTS))
+	if (!room(c, d->seq, bounce_slots(bytes)))
 		return false;
 	fill(c, d, p);
 	__atomic_store_n(&p->seq, d->seq + 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&t->member[c->rank].posted, d->seq + 1, __ATOMIC_RELAXED);
+	/* Who does not need all others must still be seen by them, or see them. */
+	if (d->pull && (t->check || !needs_all(d->call.op)))
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!d->pull && __atomic_add_fetch(&s->arrived, 1, __ATOMIC_ACQ_REL) == t->ranks)
 		trigger(c, s, d);
 	else if (t->check && check_early(t, s, d->seq, c->rank))
@@ -368,27 +405,47 @@ static bool pull(struct vn_lib_comm *c, struct coll_pending *d)
 	struct coll_team *t = c->team;
 	const struct coll_post *post = slot_of(t, d->seq)->post, *p;
 	char *from[VN_MAX_CHIPS];
+	uint64_t bytes;
 
 	for (uint32_t r = 0; r < t->ranks; r++) {
 		p = &post[r];
 		if (r == c->rank)
 			continue;
-		if (!posted(p, d->seq)) {
+		if (!posted_soon(t, p, d->seq)) {
 			if (needs(c, &d->shape, r))
 				return false;
 			continue;
 		}
-		/* Of two that disagree the one that posted last sees it (coll_wake's barrier). */
+		/* Of two that disagree the one that posted last sees it: coll_meet_post(). */
 		if (!agree(p, &post[c->rank])) {
 			mismatch(t, d->seq, c->rank, r);
 			return false;
 		}
-		from[r] = rides(&d->shape, coll_send_bytes(&d->shape, r)) ? (char *)&p->small
-									  : bounce(t, d->seq, r);
+		bytes = coll_send_bytes(&d->shape, r);
+		from[r] = bytes <= COLL_RIDE_MAX ? (char *)p->ride
+						 : bounce(t, d->seq, r, bytes);
 	}
 	from[c->rank] = (char *)d->call.send;
 	coll_pull(t, &d->shape, c->rank, from, post, d->call.recv, c->scratch);
 	return true;
+}
+
+/*
+ * The lines that the next post goes into were last read by others. They are taken
+ * back now, while nobody waits for it, if that post is one like this.
+ */
+__attribute__((target("prfchw"))) static void own_next(struct vn_lib_comm *c,
+							const struct coll_pending *d)
+{
+	uint64_t bytes = coll_send_bytes(&d->shape, c->rank), next = d->seq + 1;
+	const char *p;
+
+	__builtin_prefetch(&slot_of(c->team, next)->post[c->rank], 1);
+	if (bytes <= COLL_RIDE_MAX)
+		return;
+	p = bounce(c->team, next, c->rank, bytes);
+	for (uint64_t at = 0; at < bytes && at < OWN_AHEAD; at += 64)
+		__builtin_prefetch(p + at, 1);
 }
 
 bool coll_meet_finish(struct vn_lib_comm *c, struct coll_pending *d)
@@ -396,8 +453,12 @@ bool coll_meet_finish(struct vn_lib_comm *c, struct coll_pending *d)
 	struct coll_slot *s = slot_of(c->team, d->seq);
 	uint64_t state;
 
-	if (d->pull)
-		return pull(c, d);
+	if (d->pull) {
+		if (!pull(c, d))
+			return false;
+		own_next(c, d);
+		return true;
+	}
 	state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
 	if (state == coll_state(d->seq, COLL_SHARED)) {
 		coll_share(c->team, s, d->seq, c->scratch);
@@ -406,7 +467,7 @@ bool coll_meet_finish(struct vn_lib_comm *c, struct coll_pending *d)
 	if (state != coll_state(d->seq, COLL_DONE))
 		return false;
 	if (d->call.prepare)
-		coll_persistent_ready(d->call.persistent, s->program);
+		coll_persistent_ready(d->call.persistent, &d->shape, s->program);
 	return true;
 }
 

@@ -37,7 +37,7 @@ static uint64_t blocks(const struct coll_shape *s)
 
 static uint64_t slices(const struct coll_shape *s)
 {
-	uint64_t bytes = s->count * vn_type_size(s->type);
+	uint64_t bytes = s->count * vn_type_bytes(s->type);
 
 	return (bytes + s->slice - 1) / s->slice;
 }
@@ -63,7 +63,7 @@ uint64_t coll_moves(const struct coll_shape *s)
 
 uint64_t coll_send_bytes(const struct coll_shape *s, uint32_t rank)
 {
-	uint64_t bytes = s->count * vn_type_size(s->type);
+	uint64_t bytes = s->count * vn_type_bytes(s->type);
 
 	switch (s->op) {
 	case VN_BARRIER:
@@ -82,7 +82,7 @@ uint64_t coll_send_bytes(const struct coll_shape *s, uint32_t rank)
 
 uint64_t coll_recv_bytes(const struct coll_shape *s, uint32_t rank)
 {
-	uint64_t bytes = s->count * vn_type_size(s->type);
+	uint64_t bytes = s->count * vn_type_bytes(s->type);
 
 	switch (s->op) {
 	case VN_BARRIER:
@@ -103,7 +103,7 @@ uint64_t coll_recv_bytes(const struct coll_shape *s, uint32_t rank)
 
 uint64_t coll_volume(const struct coll_shape *s)
 {
-	uint64_t es = vn_type_size(s->type), bytes = s->count * es, p = s->ranks;
+	uint64_t es = vn_type_bytes(s->type), bytes = s->count * es, p = s->ranks;
 
 	switch (s->op) {
 	case VN_BARRIER:
@@ -242,7 +242,7 @@ static void permute(const struct coll_shape *s, struct coll_move *m, uint32_t b,
 static void all_to_all(const struct coll_shape *s, struct coll_move *m, uint32_t from, uint32_t to,
 		       uint64_t at)
 {
-	uint64_t es = vn_type_size(s->type);
+	uint64_t es = vn_type_bytes(s->type);
 
 	if (s->in_place && from > to)
 		return;
@@ -280,7 +280,7 @@ static void fold(const struct coll_shape *s, struct coll_move *m, uint64_t at)
 /* Of the blocks number b, or of (from, to), what lies `at` bytes in. */
 static void copies(const struct coll_shape *s, struct coll_move *m, uint32_t b, uint64_t at)
 {
-	uint64_t es = vn_type_size(s->type);
+	uint64_t es = vn_type_bytes(s->type);
 
 	switch (s->op) {
 	case VN_ALL_GATHER:
@@ -313,7 +313,7 @@ static void copies(const struct coll_shape *s, struct coll_move *m, uint32_t b, 
 
 bool coll_move(const struct coll_shape *s, uint64_t i, struct coll_move *m)
 {
-	uint64_t per = slices(s), at = i % per * s->slice, es = vn_type_size(s->type);
+	uint64_t per = slices(s), at = i % per * s->slice, es = vn_type_bytes(s->type);
 	bool pairs = s->op == VN_ALL_TO_ALL || s->op == VN_ALL_TO_ALLV;
 	uint32_t b = (uint32_t)(i / per), from = pairs ? b / s->ranks : b;
 	uint32_t to = pairs ? b % s->ranks : b;

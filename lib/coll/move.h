@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "../include/vneuron/coll.h"
+#include "../../kmod/engine/desc.h"
 
 enum coll_move_kind {
 	COLL_COPY, /* src[0] to every dst, bytes */

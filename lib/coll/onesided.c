@@ -119,7 +119,7 @@ void coll_windows_free(struct vn_lib_comm *c)
 static int reaches(const struct coll_call *call, const struct vn_lib_window *w)
 {
 	const struct coll_part *part = &w->of[call->root];
-	uint64_t bytes = call->count * vn_type_size(call->type);
+	uint64_t bytes = call->count * vn_type_bytes(call->type);
 
 	if (call->offset <= part->bytes && bytes <= part->bytes - call->offset)
 		return 0;
@@ -137,7 +137,7 @@ int coll_window_check(struct vn_lib_comm *c, const struct coll_call *call)
 	if (!w || !*find(c, w))
 		return vn_fail(-EINVAL, "%s: rank %u: no such window of this communicator",
 			       vn_coll_name(call->op), c->rank);
-	if (call->offset % vn_type_size(call->type))
+	if (call->offset % vn_type_bytes(call->type))
 		return vn_fail(-EINVAL, "%s: rank %u: offset %llu is not aligned to its type",
 			       vn_coll_name(call->op), c->rank, (unsigned long long)call->offset);
 	/* Registered in this very group: it is looked at when its turn comes. */
@@ -174,7 +174,7 @@ static void give(struct vn_lib_comm *c, uint32_t to, uint32_t index)
 void coll_onesided_post(struct vn_lib_comm *c, struct coll_pending *d)
 {
 	const struct coll_call *call = &d->call;
-	uint64_t bytes = call->count * vn_type_size(call->type);
+	uint64_t bytes = call->count * vn_type_bytes(call->type);
 	bool stream = bytes >= STREAM_BYTES;
 	char *there;
 

@@ -88,7 +88,8 @@ static void unlink_stream(struct coll_pending *d)
 static void give_back(struct vn_lib_comm *c, struct coll_pending *d)
 {
 	unlink_stream(d);
-	coll_call_free(&d->call);
+	if (d->call.extra || d->call.wanted)
+		coll_call_free(&d->call);
 	d->next_on_stream = c->unused;
 	c->unused = d;
 }
@@ -112,7 +113,7 @@ uint64_t coll_sends(const struct coll_pending *d)
 	case VN_SEND:
 	case VN_PUT:
 	case VN_PUT_SIGNAL:
-		return d->call.count * vn_type_size(d->call.type);
+		return d->call.count * vn_type_bytes(d->call.type);
 	case VN_RECV:
 	case VN_GET:
 	case VN_SIGNAL:
@@ -129,7 +130,7 @@ uint64_t coll_receives(const struct coll_pending *d)
 	switch (d->call.op) {
 	case VN_RECV:
 	case VN_GET:
-		return d->call.count * vn_type_size(d->call.type);
+		return d->call.count * vn_type_bytes(d->call.type);
 	case VN_SEND:
 	case VN_PUT:
 	case VN_PUT_SIGNAL:
@@ -256,7 +257,7 @@ static void count(struct vn_lib_comm *c, const struct coll_pending *d)
 
 	c->stats.ops++;
 	c->stats.way_ops[way]++;
-	c->stats.way_bytes[way] += d->call.count * vn_type_size(d->call.type);
+	c->stats.way_bytes[way] += d->call.count * vn_type_bytes(d->call.type);
 }
 
 static void complete(struct vn_lib_comm *c, struct coll_pending *d, int status)
@@ -272,8 +273,7 @@ static void complete(struct vn_lib_comm *c, struct coll_pending *d, int status)
 		__atomic_store_n(&m->completed, c->through, __ATOMIC_RELEASE);
 	}
 	give_back(c, d);
-	if (__atomic_load_n(&c->team->sleepers, __ATOMIC_RELAXED))
-		coll_wake(c->team);
+	coll_wake(c->team);
 }
 
 static bool post_all(struct vn_lib_comm *c)
@@ -330,17 +330,6 @@ bool coll_progress(struct vn_lib_comm *c)
 	return moved;
 }
 
-void coll_enter(struct vn_lib_comm *c)
-{
-	while (__atomic_exchange_n(&c->team->member[c->rank].inside, true, __ATOMIC_SEQ_CST))
-		sched_yield();
-}
-
-void coll_leave(struct vn_lib_comm *c)
-{
-	__atomic_store_n(&c->team->member[c->rank].inside, false, __ATOMIC_RELEASE);
-}
-
 void coll_op_drop(struct vn_lib_comm *c)
 {
 	while (c->completed < c->started)
@@ -350,25 +339,18 @@ void coll_op_drop(struct vn_lib_comm *c)
 
 /* ---- starting ------------------------------------------------------------------ */
 
-bool coll_pulls(const struct vn_lib_comm *c, const struct coll_call *call)
+bool coll_pulls(const struct coll_team *t, const struct coll_call *call,
+		const struct coll_shape *s)
 {
-	const struct coll_team *t = c->team;
 	enum vn_way way = call->way ?: t->forced;
-	const struct coll_shape s = {
-		.op = call->op,
-		.type = call->type,
-		.ranks = t->ranks,
-		.root = (uint32_t)call->root,
-		.count = call->count,
-	};
 
 	if (call->extra || call->prepare || (way && way != VN_WAY_PULL))
 		return false;
-	if (!way && t->way[call->op][coll_bits(call->count * vn_type_size(call->type))] !=
+	if (!way && t->way[call->op][coll_bits(call->count * vn_type_bytes(call->type))] !=
 			    VN_WAY_PULL)
 		return false;
 	/* The longest that any rank posts. */
-	return coll_send_bytes(&s, s.root) <= COLL_PULL_MAX;
+	return coll_send_bytes(s, s->root) <= COLL_PULL_MAX;
 }
 
 /* What all ranks must say alike; unequal blocks are compared one by one. */
@@ -381,80 +363,75 @@ static uint64_t signature(const struct coll_call *call, bool pull)
 	       (uint64_t)call->way << 41 | (uint64_t)call->prepare << 45 | (uint64_t)number << 46;
 }
 
-static void enlist(struct vn_lib_comm *c, struct coll_pending *d, const struct coll_call *call)
+/* What follows from a call. */
+static void know(struct vn_lib_comm *c, const struct coll_call *call)
 {
 	struct coll_team *t = c->team;
+	struct coll_known *k = &c->known;
 
-	memset(d, 0, sizeof(*d));
-	d->call = *call;
-	d->comm = c;
-	d->index = c->started++;
-	d->call.timeout_ns = call->timeout_ns ?: t->timeout_ns;
-	d->alone = (call->op > VN_RECV && call->op < VN_COLL_OPS) || call->op == VN_BARRIER ||
+	k->call = *call;
+	k->call.timeout_ns = call->timeout_ns ?: t->timeout_ns;
+	k->alone = (call->op > VN_RECV && call->op < VN_COLL_OPS) || call->op == VN_BARRIER ||
 		   call->prepare;
-	if (coll_meets(call->op)) {
-		d->seq = c->collectives++;
-		d->shape.op = call->op;
-		d->shape.type = call->type;
-		d->shape.redop = call->redop;
-		d->shape.ranks = t->ranks;
-		d->shape.root = (uint32_t)call->root;
-		d->shape.count = call->count;
-		d->shape.slice = COLL_PULL_MAX * VN_MAX_CHIPS;
-		d->pull = coll_pulls(c, call);
-		d->sig = signature(call, d->pull);
-	}
-	if (call->stream) {
-		struct coll_pending **at = &call->stream->collectives;
-
-		while (*at)
-			at = &(*at)->next_on_stream;
-		*at = d;
-	}
-}
-
-/* The ranks that this thread drove last: two of one team are a sign. */
-static _Thread_local struct {
-	const struct coll_team *team;
-	uint32_t rank;
-} latest;
-
-const void *coll_thread(void)
-{
-	return &latest;
-}
-
-static void own(struct vn_lib_comm *c)
-{
-	struct coll_team *t = c->team;
-	struct coll_member *m = &t->member[c->rank];
-
-	if (latest.team == t && latest.rank == c->rank && m->thread == &latest)
+	k->pull = false;
+	k->again = coll_meets(call->op) && !call->way && !call->extra && !call->timeout_ns &&
+		   !call->persistent && call->redop != VN_PREMULSUM;
+	if (!coll_meets(call->op))
 		return;
-	if (latest.team == t && latest.rank != c->rank)
-		__atomic_store_n(&t->shared, true, __ATOMIC_RELAXED);
-	latest.team = t;
-	latest.rank = c->rank;
-	__atomic_store_n(&m->thread, &latest, __ATOMIC_RELAXED);
+	k->shape = (struct coll_shape){
+		.op = call->op,
+		.type = call->type,
+		.redop = call->redop,
+		.ranks = t->ranks,
+		.root = (uint32_t)call->root,
+		.count = call->count,
+		.slice = COLL_PULL_MAX * VN_MAX_CHIPS,
+	};
+	k->pull = coll_pulls(t, call, &k->shape);
+	k->sig = signature(call, k->pull);
 }
 
-static int start(struct vn_lib_comm *c, const struct coll_call *call, bool grouped)
+static void enlist(struct vn_lib_comm *c, struct coll_pending *d)
 {
-	struct coll_pending *d;
+	struct coll_pending **at;
+
+	d->known = c->known;
+	d->comm = c;
+	d->next_on_stream = NULL;
+	d->index = c->started++;
+	d->deadline = 0;
+	if (coll_meets(d->call.op)) {
+		d->seq = c->collectives++;
+	} else {
+		d->next_in_channel = NULL;
+		d->transfer = NULL;
+		d->matched = d->refused = d->done = false;
+	}
+	if (!d->call.stream)
+		return;
+	for (at = &d->call.stream->collectives; *at; at = &(*at)->next_on_stream)
+		;
+	*at = d;
+}
+
+/* Room for one more, after a failure none. */
+static int admit(struct vn_lib_comm *c, bool grouped, struct coll_pending **d)
+{
 	int err = coll_error(c->team);
 
 	/* Who calls faster than things go is held up; a group is not, see there. */
 	if (!err && !grouped && c->started - c->completed >= COLL_SLOTS)
 		err = coll_wait_for(c, c->started - COLL_SLOTS + 1, VN_FOREVER)
 			      ?: coll_error(c->team);
-	d = err ? NULL : take(c);
-	if (!d) {
-		struct coll_call mine = *call;
+	if (err)
+		return err;
+	*d = take(c);
+	return *d ? 0 : vn_fail(-ENOMEM, "no memory for an operation of rank %u", c->rank);
+}
 
-		coll_call_free(&mine);
-		return err ?: vn_fail(-ENOMEM, "no memory for an operation of rank %u", c->rank);
-	}
-	enlist(c, d, call);
+static int begin(struct vn_lib_comm *c, struct coll_pending *d)
+{
+	enlist(c, d);
 	/* Those before it first. */
 	post_all(c);
 	return c->team->check ? coll_error(c->team) : 0;
@@ -462,11 +439,36 @@ static int start(struct vn_lib_comm *c, const struct coll_call *call, bool group
 
 int coll_start(struct vn_lib_comm *c, const struct coll_call *call, bool grouped)
 {
+	struct coll_pending *d;
 	int err;
 
 	coll_enter(c);
-	own(c);
-	err = start(c, call, grouped);
+	err = admit(c, grouped, &d);
+	if (err) {
+		struct coll_call mine = *call;
+
+		coll_call_free(&mine);
+	} else {
+		know(c, call);
+		err = begin(c, d);
+	}
+	coll_leave(c);
+	return err;
+}
+
+int coll_start_again(struct vn_lib_comm *c, const void *send, void *recv, vn_queue_t stream)
+{
+	struct coll_pending *d;
+	int err;
+
+	coll_enter(c);
+	err = admit(c, false, &d);
+	if (!err) {
+		c->known.call.send = send;
+		c->known.call.recv = recv;
+		c->known.call.stream = stream;
+		err = begin(c, d);
+	}
 	coll_leave(c);
 	return err;
 }

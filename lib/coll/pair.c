@@ -33,7 +33,7 @@ static struct coll_channel *channel(const struct coll_pending *d)
 
 static uint64_t bytes_of(const struct coll_pending *d)
 {
-	return d->call.count * vn_type_size(d->call.type);
+	return d->call.count * vn_type_bytes(d->call.type);
 }
 
 static void describe(const struct coll_pending *d, char *text, size_t size)

@@ -30,7 +30,7 @@ static uint64_t slice_for(const struct coll_shape *s)
 {
 	if (s->op != VN_ALL_REDUCE && s->op != VN_REDUCE_TO && s->op != VN_BROADCAST)
 		return COPY_SLICE;
-	return coll_slice_bytes(s->count * vn_type_size(s->type), s->ranks);
+	return coll_slice_bytes(s->count * vn_type_bytes(s->type), s->ranks);
 }
 
 static struct vn_operand operand(const struct coll_shape *s, const struct coll_ref *r)
@@ -149,7 +149,7 @@ static void evict(struct coll_team *t)
 static bool same_scalars(const struct coll_program *p, const struct coll_post *post)
 {
 	for (uint32_t r = 0; p->scalars && r < p->shape.ranks; r++)
-		if (p->scalars[r] != post[r].small)
+		if (p->scalars[r] != post[r].scalar)
 			return false;
 	return true;
 }
@@ -160,7 +160,7 @@ static bool keep_scalars(struct coll_program *p, const struct coll_post *post)
 		return true;
 	p->scalars = calloc(p->shape.ranks, sizeof(*p->scalars));
 	for (uint32_t r = 0; p->scalars && r < p->shape.ranks; r++)
-		p->scalars[r] = post[r].small;
+		p->scalars[r] = post[r].scalar;
 	return p->scalars != NULL;
 }
 

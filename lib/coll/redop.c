@@ -15,7 +15,7 @@ const struct coll_redop *coll_redop_made(const struct vn_lib_comm *c, uint32_t o
 int vn_red_op_create_pre_mul_sum(enum vn_redop *op, const void *scalar, enum vn_type type,
 				 enum vn_scalar_residence residence, vn_comm_t c)
 {
-	uint32_t es = vn_type_size(type), i;
+	uint32_t es = vn_type_bytes(type), i;
 	struct coll_redop *r = c->redop;
 
 	if (!es)

@@ -11,10 +11,12 @@
 /* The least, and the most, that is cut off a block. */
 #define SLICE_MIN (4u << 10)
 #define SLICE_MAX (256u << 10)
+/* A fold of many reads long enough runs of each from here on ... */
+#define SLICE_GOOD (32u << 10)
+/* ... which comes after that many takes for each core: they end together. */
+#define TAKES 4u
 /* Less than this in all is not worth a second thread. */
 #define WHOLE (32u << 10)
-/* Beyond the last-level cache, stores that go around it win. */
-#define STREAM_BYTES (48u << 20)
 
 static void rotate(const struct coll_move *m, char *const *src, char *const *dst)
 {
@@ -37,28 +39,34 @@ static void rotate(const struct coll_move *m, char *const *src, char *const *dst
 /* One vector of fp32: fewer elements are quicker without, and the bits are the same. */
 #define FEW 8u
 
+static void reduce(const struct coll_team *t, const struct vn_reduce_args *a)
+{
+	const struct vn_ops *ops = a->n < FEW ? &vn_ops_scalar : t->ops;
+
+	ops->reduce(a);
+}
+
 static void fold(const struct coll_team *t, const struct coll_move *m, const void *const *src,
 		 void *const *dst, const struct coll_post *post, bool stream, void *scratch)
 {
-	const struct vn_ops *ops = m->count < FEW ? &vn_ops_scalar : t->ops;
 	uint64_t scalars[VN_MAX_CHIPS];
 
 	if (m->redop == VN_PREMULSUM)
 		for (uint32_t i = 0; i < m->nsrc; i++)
-			scalars[i] = post[m->src[i].rank].small;
-	ops->reduce(&(const struct vn_reduce_args){
-		.src = src,
-		.dst = dst,
-		.scalars = scalars,
-		.nsrc = m->nsrc,
-		.ndst = m->ndst,
-		.n = m->count,
-		.type = m->type,
-		.redop = m->redop,
-		.flags = coll_reduce_flags(m->kind),
-		.stream = stream,
-		.scratch = scratch,
-	});
+			scalars[i] = post[m->src[i].rank].scalar;
+	reduce(t, &(const struct vn_reduce_args){
+			  .src = src,
+			  .dst = dst,
+			  .scalars = scalars,
+			  .nsrc = m->nsrc,
+			  .ndst = m->ndst,
+			  .n = m->count,
+			  .type = m->type,
+			  .redop = m->redop,
+			  .flags = coll_reduce_flags(m->kind),
+			  .stream = stream,
+			  .scratch = scratch,
+		  });
 }
 
 static void run(const struct coll_team *t, const struct coll_move *m, char *const *src,
@@ -82,20 +90,31 @@ static void run(const struct coll_team *t, const struct coll_move *m, char *cons
 	}
 }
 
+/* Bytes of a block that are one take. */
+static uint64_t slice_for(const struct coll_team *t, struct coll_shape *s, uint64_t volume)
+{
+	uint64_t bytes = s->count * vn_type_bytes(s->type), all, slice, good;
+
+	if (volume <= WHOLE)
+		return bytes;
+	coll_shape_cut(s, bytes);
+	all = bytes * coll_moves(s);
+	slice = (uint64_t)((double)all / (double)volume * SLICE_TOUCH);
+	good = all / (TAKES * t->cores);
+	good = good < SLICE_GOOD ? good : SLICE_GOOD;
+	slice = slice > good ? slice : good;
+	/* Everybody who may help gets some. */
+	all = (all + t->cores - 1) / t->cores;
+	slice = slice < all ? slice : all;
+	return slice < SLICE_MIN ? SLICE_MIN : slice > SLICE_MAX ? SLICE_MAX : slice;
+}
+
 void coll_share_open(struct coll_team *t, struct coll_slot *s, uint64_t seq)
 {
 	struct coll_shape *shape = &s->job.shape;
-	uint64_t bytes = shape->count * vn_type_size(shape->type), volume = coll_volume(shape);
-	uint64_t slice = bytes;
+	uint64_t volume = coll_volume(shape);
 
-	if (volume > WHOLE) {
-		slice = (uint64_t)((double)bytes / (double)volume * SLICE_TOUCH);
-		/* Everybody who may help gets some. */
-		if (slice > (bytes + t->cores - 1) / t->cores)
-			slice = (bytes + t->cores - 1) / t->cores;
-		slice = slice < SLICE_MIN ? SLICE_MIN : slice > SLICE_MAX ? SLICE_MAX : slice;
-	}
-	coll_shape_cut(shape, slice);
+	coll_shape_cut(shape, slice_for(t, shape, volume));
 	s->planned = false;
 	s->job.volume = volume;
 	s->job.moves = coll_moves(shape);
@@ -130,7 +149,7 @@ void coll_share(struct coll_team *t, struct coll_slot *s, uint64_t seq, void *sc
 		if (coll_move(&j->shape, i, &m)) {
 			resolve(s, m.src, m.nsrc, src);
 			resolve(s, m.dst, m.ndst, dst);
-			run(t, &m, src, dst, s->post, j->volume >= STREAM_BYTES, scratch);
+			run(t, &m, src, dst, s->post, j->volume >= t->stream_bytes, scratch);
 		}
 		mine++;
 	}
@@ -141,13 +160,35 @@ void coll_share(struct coll_team *t, struct coll_slot *s, uint64_t seq, void *sc
 	}
 }
 
-void coll_pull(struct coll_team *t, struct coll_shape *shape, uint32_t rank, char *const *from,
-	       const struct coll_post *post, char *recv, void *scratch)
+/* What most pulls are: everybody's data folded, in order, as it came. */
+static void pull_fold(const struct coll_team *t, const struct coll_shape *s, char *const *from,
+		      const struct coll_post *post, char *recv, void *scratch)
+{
+	uint64_t scalars[VN_MAX_CHIPS];
+	void *dst = recv;
+
+	for (uint32_t r = 0; s->redop == VN_PREMULSUM && r < s->ranks; r++)
+		scalars[r] = post[r].scalar;
+	reduce(t, &(const struct vn_reduce_args){
+			  .src = (const void *const *)from,
+			  .dst = &dst,
+			  .scalars = scalars,
+			  .nsrc = s->ranks,
+			  .ndst = 1,
+			  .n = s->count,
+			  .type = s->type,
+			  .redop = s->redop,
+			  .scratch = scratch,
+		  });
+}
+
+static void pull_moves(struct coll_team *t, struct coll_shape *shape, uint32_t rank,
+		       char *const *from, const struct coll_post *post, char *recv, void *scratch)
 {
 	char *src[VN_MAX_CHIPS], *dst[VN_MAX_CHIPS];
 	uint64_t moves = coll_moves(shape);
-	uint32_t fp = vn_fp_enter(), n;
 	struct coll_move m;
+	uint32_t n;
 
 	for (uint64_t i = 0; i < moves; i++) {
 		if (!coll_move(shape, i, &m))
@@ -170,5 +211,16 @@ void coll_pull(struct coll_team *t, struct coll_shape *shape, uint32_t rank, cha
 			src[k] = from[m.src[k].rank] + m.src[k].at;
 		run(t, &m, src, dst, post, false, scratch);
 	}
+}
+
+void coll_pull(struct coll_team *t, struct coll_shape *shape, uint32_t rank, char *const *from,
+	       const struct coll_post *post, char *recv, void *scratch)
+{
+	uint32_t fp = vn_fp_enter();
+
+	if (shape->op != VN_ALL_REDUCE)
+		pull_moves(t, shape, rank, from, post, recv, scratch);
+	else if (shape->count)
+		pull_fold(t, shape, from, post, recv, scratch);
 	vn_fp_leave(fp);
 }

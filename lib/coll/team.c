@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "coll.h"
+#include "fence.h"
 #include "../../kmod/engine/ops.h"
 
 #define DEFAULT_TIMEOUT_NS (300ull * 1000000000)
@@ -23,6 +24,9 @@
 static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t joined = PTHREAD_COND_INITIALIZER;
 static struct coll_team *teams;
+
+static pthread_once_t fence_once = PTHREAD_ONCE_INIT;
+bool coll_fence_by_kernel;
 
 static _Thread_local struct {
 	vn_device_t dev;
@@ -52,7 +56,8 @@ int vn_get_unique_id(vn_unique_id *id)
 
 void coll_wake(struct coll_team *t)
 {
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* Pairs with the fence of who is about to sleep (wait.c). */
+	coll_fence_light();
 	if (!__atomic_load_n(&t->sleepers, __ATOMIC_RELAXED))
 		return;
 	__atomic_fetch_add(&t->events, 1, __ATOMIC_SEQ_CST);
@@ -113,6 +118,11 @@ static size_t pairs_bytes(const struct coll_team *t, size_t each)
 	return (size_t)t->ranks * t->ranks * each;
 }
 
+static size_t bounce_bytes(const struct coll_team *t)
+{
+	return (size_t)t->ranks * COLL_AREAS * COLL_AREA;
+}
+
 static void team_free(struct coll_team *t)
 {
 	coll_programs_free(t);
@@ -126,7 +136,8 @@ static void team_free(struct coll_team *t)
 	}
 	free(t->slot);
 	free(t->member);
-	free(t->bounce);
+	if (t->bounce)
+		munmap(t->bounce, bounce_bytes(t));
 	if (t->channel)
 		munmap(t->channel, pairs_bytes(t, sizeof(*t->channel)));
 	if (t->signals)
@@ -156,18 +167,18 @@ static int team_new(const vn_unique_id *id, uint32_t ranks, vn_device_t dev, str
 {
 	struct coll_team *t = lines(1, sizeof(*t));
 
+	pthread_once(&fence_once, coll_fence_init);
 	if (!t)
 		return vn_fail(-ENOMEM, "no memory for a communicator of %u ranks", ranks);
 	vn_lock_init(&t->lock);
 	t->id = *id;
 	t->ranks = ranks;
 	t->dev = dev;
-	t->cores = vn_cores();
+	t->stream_bytes = vn_stream_bytes();
 	t->ops = dev->query.features & VN_FEATURE_AVX2 ? &vn_ops_avx2 : &vn_ops_scalar;
 	t->member = lines(ranks, sizeof(*t->member));
 	t->slot = lines(COLL_SLOTS, sizeof(*t->slot));
-	/* Zero pages until they are written to. */
-	t->bounce = calloc((size_t)COLL_BOUNCES * ranks, COLL_PULL_MAX);
+	t->bounce = pages(bounce_bytes(t));
 	t->channel = pages(pairs_bytes(t, sizeof(*t->channel)));
 	t->signals = pages(pairs_bytes(t, sizeof(*t->signals)));
 	if (!t->member || !t->slot || !t->bounce || !t->channel || !t->signals)
@@ -192,8 +203,10 @@ static uint64_t timeout_of(const struct vn_config *config)
 		       ?: DEFAULT_TIMEOUT_NS;
 }
 
-static int configure(struct coll_team *t, const struct vn_config *config)
+static int configure(struct coll_team *t)
 {
+	const struct vn_config *config = &t->config;
+
 	t->timeout_ns = timeout_of(config);
 	t->check = config->check < 0 ? env_u64("VNEURON_COLL_CHECK", 0) != 0 : config->check != 0;
 	return coll_tune_init(t, config);
@@ -285,6 +298,16 @@ static struct vn_lib_comm *comm_new(struct coll_team *t, uint32_t rank)
 	return NULL;
 }
 
+/* A rank's thread may be bound to a CPU of its own: only all of them know how many there are. */
+static void count_cores(struct coll_team *t)
+{
+	cpu_set_t set;
+
+	if (!sched_getaffinity(0, sizeof(set), &set))
+		CPU_OR(&t->cpus, &t->cpus, &set);
+	t->cores = CPU_COUNT(&t->cpus) ?: 1;
+}
+
 /* Adds a rank to the team of that id, which it makes if it is the first; registry held. */
 static int enter(const vn_unique_id *id, uint32_t ranks, uint32_t rank,
 		 const struct vn_config *config, struct vn_lib_comm **to)
@@ -308,11 +331,7 @@ static int enter(const vn_unique_id *id, uint32_t ranks, uint32_t rank,
 	*to = err ? NULL : comm_new(t, rank);
 	if (!err && !*to)
 		err = vn_fail(-ENOMEM, "no memory for rank %u", rank);
-	if (!err && !rank)
-		err = configure(t, config);
 	if (err) {
-		if (*to)
-			comm_free(*to);
 		team_put(t);
 		pthread_mutex_lock(&registry);
 		return err;
@@ -320,8 +339,11 @@ static int enter(const vn_unique_id *id, uint32_t ranks, uint32_t rank,
 	t->member[rank].chip = (uint32_t)config->chip;
 	t->member[rank].comm = *to;
 	t->member[rank].joined = true;
+	if (!rank)
+		t->config = *config;
+	count_cores(t);
 	if (++t->joined == t->ranks) {
-		t->join_error = connect(t);
+		t->join_error = configure(t) ?: connect(t);
 		if (t->join_error)
 			snprintf(t->text, sizeof(t->text), "%s", vn_error());
 		pthread_cond_broadcast(&joined);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "coll.h"
+#include "fence.h"
 
 /* Looks in a row before a waiting thread lets others run, when it has a core of its own ... */
 #define SPINS 2000u
@@ -50,6 +51,8 @@ static void doze(struct coll_team *t, struct doze *d)
 	} else if (!d->counted) {
 		d->seen = __atomic_load_n(&t->events, __ATOMIC_SEQ_CST);
 		__atomic_fetch_add(&t->sleepers, 1, __ATOMIC_SEQ_CST);
+		/* Pairs with coll_wake(): it sees the sleeper, or one more look what it did. */
+		coll_fence_heavy();
 		d->counted = true;
 	} else {
 		coll_sleep(t, d->seen, vn_now() + NAP_NS);
@@ -145,16 +148,15 @@ static bool help_others(const struct vn_lib_comm *c)
 	if (!__atomic_load_n(&t->shared, __ATOMIC_RELAXED))
 		return false;
 	for (uint32_t r = 0; r < t->ranks; r++) {
-		struct coll_member *m = &t->member[r];
+		struct vn_lib_comm *other;
 
-		if (r == c->rank ||
-		    __atomic_load_n(&m->thread, __ATOMIC_RELAXED) != coll_thread() ||
-		    __atomic_exchange_n(&m->inside, true, __ATOMIC_SEQ_CST))
+		if (r == c->rank || !coll_enter_mine(&t->member[r]))
 			continue;
-		if (m->comm && m->comm->completed < m->comm->started)
-			worked |= coll_progress(m->comm) ||
-				  (m->comm->completed < m->comm->started && work(m->comm, &doze));
-		__atomic_store_n(&m->inside, false, __ATOMIC_RELEASE);
+		other = t->member[r].comm;
+		if (other->completed < other->started)
+			worked |= coll_progress(other) ||
+				  (other->completed < other->started && work(other, &doze));
+		coll_leave(other);
 	}
 	return worked;
 }

@@ -20,11 +20,11 @@
  */
 #define CHUNK_BYTES (288u * (32u << 10))
 #define CHUNK_MACS (4u << 20)
-/* Beyond the last-level cache, stores that go around it win. */
-#define STREAM_BYTES (48u << 20)
 
 static int make_runners(struct embed_device *dev)
 {
+	u64 stream = vn_stream_bytes();
+
 	dev->runners = aligned_alloc(64, (dev->nrunners * sizeof(*dev->runners) + 63) & ~63ul);
 	if (!dev->runners)
 		return -ENOMEM;
@@ -38,7 +38,7 @@ static int make_runners(struct embed_device *dev)
 		r->ops = dev->avx2 ? &vn_ops_avx2 : &vn_ops_scalar;
 		r->chunk_bytes = CHUNK_BYTES;
 		r->chunk_macs = CHUNK_MACS;
-		r->stream_bytes = STREAM_BYTES;
+		r->stream_bytes = stream;
 	}
 	return 0;
 }
@@ -73,6 +73,8 @@ int embed_device_new(const struct vn_spec *spec, struct embed_device **to)
 	dev->nthreads = spec->threads >= 0 ? (u32)spec->threads : n > 1 ? n - 1 : 1;
 	if (dev->nthreads > VN_RUNNERS_MAX - 1)
 		dev->nthreads = VN_RUNNERS_MAX - 1;
+	if (sched_getaffinity(0, sizeof(dev->cpus), &dev->cpus))
+		CPU_SET(0, &dev->cpus);
 	dev->nrunners = n < 2 ? 2 : n > VN_RUNNERS_MAX ? VN_RUNNERS_MAX : n;
 	dev->refs = 1;
 	if (make_runners(dev)) {

@@ -16,6 +16,7 @@
 #define VN_EMBED_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -54,6 +55,7 @@ struct embed_device {
 	bool stop;
 	pthread_t thread[VN_RUNNERS_MAX];
 	u32 started; /* threads that exist */
+	cpu_set_t cpus; /* for them: those of who opened the device */
 
 	u32 events; /* atomic, a futex: completions, semaphores, runners */
 	u32 sleepers; /* atomic: threads asleep on events */

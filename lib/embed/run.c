@@ -5,6 +5,7 @@
  * threads do the same for queues nobody waits for, and help with launches.
  */
 #include <errno.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "../fpenv.h"
@@ -281,8 +282,9 @@ void *embed_worker(void *arg)
 	enum vn_run res;
 	u32 wakes;
 
-	/* Whoever started this thread may have set another environment. */
+	/* Whoever started this thread may have set another environment, and be bound to a CPU. */
 	vn_fp_enter();
+	sched_setaffinity(0, sizeof(dev->cpus), &dev->cpus);
 	for (;;) {
 		pthread_mutex_lock(&dev->sched_lock);
 		while (!dev->sched.head && !dev->stop) {

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A store, then a load of what another thread stores before it loads ours: one of
+ * the two must see the other's. Where one side is taken at every operation and the
+ * other hardly ever, the rare one pays for both: it lets the kernel put a barrier
+ * into all threads of the process, and the frequent one only keeps the compiler's
+ * order. Without such a kernel both pay.
+ */
+#ifndef VN_COLL_FENCE_H
+#define VN_COLL_FENCE_H
+
+#include <linux/membarrier.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Set once, before there are threads that fence (coll_fence_init()). */
+extern bool coll_fence_by_kernel;
+
+static inline void coll_fence_init(void)
+{
+	coll_fence_by_kernel = !syscall(SYS_membarrier,
+					MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+}
+
+static inline void coll_fence_light(void)
+{
+	if (coll_fence_by_kernel)
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	else
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void coll_fence_heavy(void)
+{
+	if (coll_fence_by_kernel)
+		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	else
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+#endif
