@@ -208,6 +208,10 @@ static void needs(const struct vn_lib_comm *c, const struct vn_op *op, const str
 		*send = 0;
 		*recv = bytes;
 		break;
+	case VN_SIGNAL:
+	case VN_WAIT_SIGNAL:
+		*send = *recv = 0;
+		break;
 	default:
 		*send = e ? e->send_bytes : coll_send_bytes(&s, c->rank);
 		*recv = e ? e->recv_bytes : coll_recv_bytes(&s, c->rank);
@@ -323,7 +327,7 @@ static int fill(struct vn_lib_comm *c, const struct vn_op *op, struct coll_call 
 	*call = (struct coll_call){
 		.op = op->op,
 		.way = op->way,
-		.type = (uint8_t)op->type,
+		.type = has_data(op->op) ? (uint8_t)op->type : VN_UINT8,
 		.redop = coll_reduces(op->op) ? (uint8_t)op->redop : 0,
 		.root = coll_rooted(op->op) ? op->root : coll_meets(op->op) ? 0 : op->peer,
 		.count = has_data(op->op) ? op->count : 0,

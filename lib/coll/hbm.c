@@ -6,11 +6,12 @@
 
 #include "coll.h"
 
-static bool within(const struct vn_mem *m, const char *p, uint64_t bytes)
+/* [p, p + bytes) lies in [begin, begin + size). */
+static bool within(const void *begin, uint64_t size, const char *p, uint64_t bytes)
 {
-	uint64_t off = (uint64_t)(p - (const char *)m->ptr);
+	uint64_t off = (uint64_t)(p - (const char *)begin);
 
-	return off <= m->bytes && bytes <= m->bytes - off;
+	return off <= size && bytes <= size - off;
 }
 
 /* The last registered buffer that begins at p or before; NULL: none. */
@@ -45,10 +46,10 @@ static bool find(struct vn_lib_comm *c, int side, const char *p, uint64_t bytes,
 	uint64_t gen = __atomic_load_n(&dev->mems_gen, __ATOMIC_ACQUIRE) + 1;
 	struct coll_place *at = &c->last[side];
 
-	if (at->gen != gen || !within(&at->mem, p, bytes)) {
+	if (at->gen != gen || !within(at->mem.ptr, at->mem.bytes, p, bytes)) {
 		struct coll_place *r = registered(c, p);
 
-		if (r && bytes <= r->bytes - (uint64_t)(p - (const char *)r->ptr))
+		if (r && within(r->ptr, r->bytes, p, bytes))
 			at = r;
 		if ((at != r || at->gen != gen) && !look_up(dev, at, p, bytes))
 			return false;

@@ -38,6 +38,7 @@ static struct vn_operand operand(const struct coll_shape *s, const struct coll_r
 	return vn_param((r->recv ? s->ranks : 0) + r->rank, r->at);
 }
 
+/* All sources to all destinations in one descriptor; one source alone is copied. */
 static int emit_fold(vn_builder_t b, uint32_t chip, const struct coll_program *p,
 		     const struct coll_move *m)
 {
@@ -64,7 +65,10 @@ static int emit_fold(vn_builder_t b, uint32_t chip, const struct coll_program *p
 	d = vn_build(b, chip);
 	if (!d)
 		return -ENOMEM;
-	vn_prep_reduce(d, (uint64_t)first, m->nsrc, m->ndst, m->count, m->type, m->redop);
+	if (m->kind == COLL_COPY)
+		vn_prep_reduce(d, (uint64_t)first, 1, m->ndst, m->count, VN_UINT8, VN_SUM);
+	else
+		vn_prep_reduce(d, (uint64_t)first, m->nsrc, m->ndst, m->count, m->type, m->redop);
 	d->arg = coll_reduce_flags(m->kind);
 	return 0;
 }
@@ -82,12 +86,13 @@ static int emit(vn_builder_t b, const struct coll_team *t, const struct coll_pro
 	case COLL_EXSCAN:
 		return emit_fold(b, chip, p, m);
 	case COLL_COPY:
-		for (uint32_t i = 0; i < m->ndst; i++) {
-			d = vn_build(b, chip);
-			if (!d)
-				return -ENOMEM;
-			vn_prep_copy(d, operand(s, &m->dst[i]), operand(s, &m->src[0]), m->count);
-		}
+		/* It is read once for all of them. */
+		if (m->ndst > 1)
+			return emit_fold(b, chip, p, m);
+		d = vn_build(b, chip);
+		if (!d)
+			return -ENOMEM;
+		vn_prep_copy(d, operand(s, &m->dst[0]), operand(s, &m->src[0]), m->count);
 		return 0;
 	default:
 		return -EOPNOTSUPP;

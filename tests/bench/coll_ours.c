@@ -4,7 +4,7 @@
  * harness of coll.h, and beside it the least that an all-reduce must do, in the
  * same buffers.
  *
- *   hbm    a thread for each rank, buffers in HBM
+ *   hbm    a thread for each rank, registered buffers in HBM
  *   host   a thread for each rank, memory of the process
  *   group  one thread drives all ranks, in HBM
  *   floor  a thread for each CPU, in HBM
@@ -152,10 +152,15 @@ static uint64_t run_rank(struct row *row, struct coll_member *m)
 	struct vn_config config = VN_CONFIG_INITIALIZER;
 	struct comms c;
 	uint64_t wrong;
+	void *handle;
 
 	config.dev = row->b->dev;
 	config.chip = (int32_t)m->member;
 	if (vn_comm_init_rank_config(&c.comm[0], (int)m->ranks, row->id, (int)m->member, &config))
+		die("rank %u: %s", m->member, vn_error());
+	if (m->send[0] == row->b->send[m->member] &&
+	    (vn_comm_register(c.comm[0], m->send[0], row->b->most, &handle) ||
+	     vn_comm_register(c.comm[0], m->recv[0], row->b->most, &handle)))
 		die("rank %u: %s", m->member, vn_error());
 	m->op = op_rank;
 	m->arg = &c;
