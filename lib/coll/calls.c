@@ -22,8 +22,11 @@ int vn_op_status(vn_comm_t c, uint64_t seq)
 	if (seq >= c->started || (seq < c->completed && c->completed - seq > 16))
 		return vn_fail(-EINVAL, "operation %llu: want one of the last 16 of %llu",
 			       (unsigned long long)seq, (unsigned long long)c->started);
-	if (seq >= c->completed)
+	if (seq >= c->completed) {
+		coll_enter(c);
 		coll_progress(c);
+		coll_leave(c);
+	}
 	return seq >= c->completed ? -EINPROGRESS : c->status[seq % COLL_SLOTS];
 }
 

@@ -119,10 +119,11 @@ static int check_blocks(const struct vn_lib_comm *c, const struct vn_op *op, con
 		uint64_t at = displs ? displs[r] : sum;
 
 		if (counts[r] > most || at > most - counts[r])
-			return vn_fail(-EINVAL,
-				       "%s: rank %u: block %u, %zu elements at %llu, is beyond %llu bytes",
-				       vn_coll_name(op->op), c->rank, r, counts[r],
-				       (unsigned long long)at, VN_BYTES_MAX);
+			return vn_fail(
+				-EINVAL,
+				"%s: rank %u: block %u, %zu elements at %llu, is beyond %llu bytes",
+				vn_coll_name(op->op), c->rank, r, counts[r], (unsigned long long)at,
+				VN_BYTES_MAX);
 		sum += counts[r];
 	}
 	return 0;
@@ -151,11 +152,12 @@ static int check_exchange(const struct vn_lib_comm *c, const struct vn_op *op)
 		return 0;
 	for (uint32_t i = 0; i < c->team->ranks; i++) {
 		if (op->sendcounts[i] != op->recvcounts[i] ||
-		    (op->sendcounts[i] && (op->sdispls ? op->sdispls[i] : s) !=
-						  (op->rdispls ? op->rdispls[i] : r)))
-			return vn_fail(-EINVAL,
-				       "all_to_allv: rank %u: in place, but the blocks for and of rank %u are not the same",
-				       c->rank, i);
+		    (op->sendcounts[i] &&
+		     (op->sdispls ? op->sdispls[i] : s) != (op->rdispls ? op->rdispls[i] : r)))
+			return vn_fail(
+				-EINVAL,
+				"all_to_allv: rank %u: in place, but the blocks for and of rank %u are not the same",
+				c->rank, i);
 		s += op->sendcounts[i];
 		r += op->recvcounts[i];
 	}
@@ -329,7 +331,9 @@ static int fill(struct vn_lib_comm *c, const struct vn_op *op, struct coll_call 
 		.way = op->way,
 		.type = has_data(op->op) ? (uint8_t)op->type : VN_UINT8,
 		.redop = coll_reduces(op->op) ? (uint8_t)op->redop : 0,
-		.root = coll_rooted(op->op) ? op->root : coll_meets(op->op) ? 0 : op->peer,
+		.root = coll_rooted(op->op)  ? op->root
+			: coll_meets(op->op) ? 0
+					     : op->peer,
 		.count = has_data(op->op) ? op->count : 0,
 		.send = op->sendbuff,
 		.recv = op->recvbuff,

@@ -19,8 +19,8 @@ extern bool coll_fence_by_kernel;
 
 static inline void coll_fence_init(void)
 {
-	coll_fence_by_kernel = !syscall(SYS_membarrier,
-					MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+	coll_fence_by_kernel =
+		!syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
 }
 
 static inline void coll_fence_light(void)

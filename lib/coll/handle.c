@@ -69,7 +69,8 @@ void coll_leave(struct vn_lib_comm *c)
 
 bool coll_enter_mine(struct coll_member *m)
 {
-	if (!enter_as_before(m))
+	/* Inside already: further up on this thread's stack. */
+	if (__atomic_load_n(&m->inside, __ATOMIC_RELAXED) || !enter_as_before(m))
 		return false;
 	if (m->comm)
 		return true;

@@ -92,7 +92,8 @@ int vn_comm_register(vn_comm_t c, void *buff, size_t size, void **handle)
 	/* The one before may reach into it, or it into the one behind. */
 	at = registered(c, (char *)buff + size - 1);
 	if (at && (char *)at->ptr + at->bytes > (char *)buff)
-		return vn_fail(-EEXIST, "rank %u: register: overlaps the buffer of %llu bytes at %p",
+		return vn_fail(-EEXIST,
+			       "rank %u: register: overlaps the buffer of %llu bytes at %p",
 			       c->rank, (unsigned long long)at->bytes, at->ptr);
 	more = realloc(c->registered, (c->nregistered + 1) * sizeof(*more));
 	if (!more)
@@ -114,7 +115,6 @@ int vn_comm_deregister(vn_comm_t c, void *handle)
 	if (!at || at->ptr != handle)
 		return vn_fail(-EINVAL, "deregister: nothing of that handle is registered");
 	c->nregistered--;
-	memmove(at, at + 1,
-		(size_t)((char *)&c->registered[c->nregistered] - (char *)at));
+	memmove(at, at + 1, (size_t)((char *)&c->registered[c->nregistered] - (char *)at));
 	return 0;
 }

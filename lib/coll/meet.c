@@ -98,10 +98,11 @@ static bool agree(const struct coll_post *a, const struct coll_post *b)
 static int odd_blocks(struct coll_team *t, const struct coll_shape *s, uint64_t seq, uint32_t from,
 		      uint64_t has, uint32_t to, uint64_t wants)
 {
-	return coll_fail(t, -EINVAL,
-			 "operation %llu: %s: rank %u has a block of %llu for rank %u, which wants %llu",
-			 (unsigned long long)seq, vn_coll_name(s->op), from,
-			 (unsigned long long)has, to, (unsigned long long)wants);
+	return coll_fail(
+		t, -EINVAL,
+		"operation %llu: %s: rank %u has a block of %llu for rank %u, which wants %llu",
+		(unsigned long long)seq, vn_coll_name(s->op), from, (unsigned long long)has, to,
+		(unsigned long long)wants);
 }
 
 /* Who sends and who receives a block say the same of it. */
@@ -335,9 +336,8 @@ static void fill(struct vn_lib_comm *c, const struct coll_pending *d, struct col
 	}
 	if (d->pull) {
 		if (bytes)
-			memcpy(bytes <= COLL_RIDE_MAX
-				       ? p->ride
-				       : bounce(c->team, d->seq, c->rank, bytes),
+			memcpy(bytes <= COLL_RIDE_MAX ? p->ride
+						      : bounce(c->team, d->seq, c->rank, bytes),
 			       call->send, bytes);
 		return;
 	}
@@ -422,8 +422,7 @@ static bool pull(struct vn_lib_comm *c, struct coll_pending *d)
 			return false;
 		}
 		bytes = coll_send_bytes(&d->shape, r);
-		from[r] = bytes <= COLL_RIDE_MAX ? (char *)p->ride
-						 : bounce(t, d->seq, r, bytes);
+		from[r] = bytes <= COLL_RIDE_MAX ? (char *)p->ride : bounce(t, d->seq, r, bytes);
 	}
 	from[c->rank] = (char *)d->call.send;
 	coll_pull(t, &d->shape, c->rank, from, post, d->call.recv, c->scratch);
@@ -435,7 +434,7 @@ static bool pull(struct vn_lib_comm *c, struct coll_pending *d)
  * back now, while nobody waits for it, if that post is one like this.
  */
 __attribute__((target("prfchw"))) static void own_next(struct vn_lib_comm *c,
-							const struct coll_pending *d)
+						       const struct coll_pending *d)
 {
 	uint64_t bytes = coll_send_bytes(&d->shape, c->rank), next = d->seq + 1;
 	const char *p;

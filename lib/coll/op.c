@@ -339,15 +339,14 @@ void coll_op_drop(struct vn_lib_comm *c)
 
 /* ---- starting ------------------------------------------------------------------ */
 
-bool coll_pulls(const struct coll_team *t, const struct coll_call *call,
-		const struct coll_shape *s)
+bool coll_pulls(const struct coll_team *t, const struct coll_call *call, const struct coll_shape *s)
 {
 	enum vn_way way = call->way ?: t->forced;
 
 	if (call->extra || call->prepare || (way && way != VN_WAY_PULL))
 		return false;
-	if (!way && t->way[call->op][coll_bits(call->count * vn_type_bytes(call->type))] !=
-			    VN_WAY_PULL)
+	if (!way &&
+	    t->way[call->op][coll_bits(call->count * vn_type_bytes(call->type))] != VN_WAY_PULL)
 		return false;
 	/* The longest that any rank posts. */
 	return coll_send_bytes(s, s->root) <= COLL_PULL_MAX;

@@ -194,7 +194,8 @@ void coll_pair_missing(const struct coll_pending *d, char *text, size_t size)
 	if (matched)
 		snprintf(text, size, "rank %d has come, the copy has not ended", d->call.root);
 	else
-		snprintf(text, size, "rank %d has not arrived: it has called %s for this rank %u "
-			 "times, this rank %u", d->call.root, sends(d) ? "recv" : "send", theirs,
-			 mine);
+		snprintf(text, size,
+			 "rank %d has not arrived: it has called %s for this rank %u "
+			 "times, this rank %u",
+			 d->call.root, sends(d) ? "recv" : "send", theirs, mine);
 }

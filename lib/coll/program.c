@@ -143,8 +143,7 @@ static void evict(struct coll_team *t)
 	struct coll_program **at, **oldest = NULL;
 
 	for (at = &t->programs; *at; at = &(*at)->next)
-		if (!(*at)->flying && !(*at)->users &&
-		    (!oldest || (*at)->used < (*oldest)->used))
+		if (!(*at)->flying && !(*at)->users && (!oldest || (*at)->used < (*oldest)->used))
 			oldest = at;
 	if (oldest)
 		discard(t, oldest);
@@ -244,7 +243,8 @@ int coll_launch(struct coll_team *t, struct coll_slot *s, uint64_t seq, struct c
 
 	pthread_mutex_lock(&t->lock);
 	p = ready ?: program(t, s);
-	if (p && p->plan)
+	/* Scalars that are read now may be others than when it was prepared. */
+	if (p && p->plan && (!ready || same_scalars(p, s->post)))
 		err = vn_launch(t->queue, p->plan, params, seq);
 	if (!err) {
 		vn_queue_show(t->queue);

@@ -108,6 +108,18 @@ static void check_time(struct vn_lib_comm *c)
 
 /* ---- working ---------------------------------------------------------------------- */
 
+/* One of another communicator is before ours on its queue: of the same thread, then. */
+static bool before(struct vn_lib_comm *c)
+{
+	bool worked;
+
+	if (!coll_enter_mine(&c->team->member[c->rank]))
+		return false;
+	worked = coll_progress(c);
+	coll_leave(c);
+	return worked;
+}
+
 /* What stands before the oldest operation, or carries it out, other than moves. */
 static bool work(struct vn_lib_comm *c, struct doze *doze)
 {
@@ -119,10 +131,8 @@ static bool work(struct vn_lib_comm *c, struct doze *doze)
 	if (d->index == c->posted) {
 		if (!d->call.stream)
 			return false;
-		/* One of another communicator is before it: the same thread's. */
 		first = d->call.stream->collectives;
-		return first->comm != c ? coll_progress(first->comm)
-					: coll_stream_work(d->call.stream);
+		return first->comm == c ? coll_stream_work(d->call.stream) : before(first->comm);
 	}
 	if (!coll_meets(d->call.op))
 		return false;
