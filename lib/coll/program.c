@@ -26,11 +26,24 @@ struct coll_program {
 	uint32_t users; /* ranks that hold it for a persistent operation: it is theirs alone */
 };
 
-static uint64_t slice_for(const struct coll_shape *s)
+/* Chips that are given work: the same number for each core, so that all end together. */
+static uint32_t workers(const struct coll_team *t)
 {
-	if (s->op != VN_ALL_REDUCE && s->op != VN_REDUCE_TO && s->op != VN_BROADCAST)
+	return t->ranks > t->cores ? t->ranks / t->cores * t->cores : t->ranks;
+}
+
+static uint64_t slice_for(const struct coll_team *t, const struct coll_shape *s)
+{
+	switch (s->op) {
+	case VN_ALL_REDUCE:
+	case VN_REDUCE_TO:
+	case VN_BROADCAST:
+	case VN_SCAN:
+	case VN_EXSCAN:
+		return coll_slice_bytes(s->count * vn_type_bytes(s->type), workers(t));
+	default:
 		return COPY_SLICE;
-	return coll_slice_bytes(s->count * vn_type_bytes(s->type), s->ranks);
+	}
 }
 
 static struct vn_operand operand(const struct coll_shape *s, const struct coll_ref *r)
@@ -73,11 +86,10 @@ static int emit_fold(vn_builder_t b, uint32_t chip, const struct coll_program *p
 	return 0;
 }
 
-static int emit(vn_builder_t b, const struct coll_team *t, const struct coll_program *p,
-		const struct coll_move *m, uint32_t owner)
+static int emit(vn_builder_t b, uint32_t chip, const struct coll_program *p,
+		const struct coll_move *m)
 {
 	const struct coll_shape *s = &p->shape;
-	uint32_t chip = t->member[m->ndst == 1 ? m->dst[0].rank : owner].chip;
 	struct vn_desc *d;
 
 	switch (m->kind) {
@@ -109,11 +121,11 @@ static void compile(struct coll_team *t, struct coll_program *p)
 
 	if (vn_builder_create(t->dev, 2 * s->ranks, &b))
 		return;
-	coll_shape_cut(s, slice_for(s));
+	coll_shape_cut(s, slice_for(t, s));
 	moves = coll_moves(s);
 	for (uint64_t i = 0; !err && i < moves; i++)
 		if (coll_move(s, i, &m))
-			err = emit(b, t, p, &m, (uint32_t)(i * s->ranks / moves));
+			err = emit(b, t->member[i * workers(t) / moves].chip, p, &m);
 	if (err || vn_builder_finish(b, &p->plan))
 		p->plan = NULL;
 	vn_builder_destroy(b);

@@ -69,19 +69,35 @@ static void fold(const struct coll_team *t, const struct coll_move *m, const voi
 		  });
 }
 
+/* One source is read once for all of its destinations. */
+static void copy(const struct coll_team *t, const struct coll_move *m, char *const *src,
+		 char *const *dst, bool stream, void *scratch)
+{
+	if (m->ndst > 1)
+		reduce(t, &(const struct vn_reduce_args){
+				  .src = (const void *const *)src,
+				  .dst = (void *const *)dst,
+				  .nsrc = 1,
+				  .ndst = m->ndst,
+				  .n = m->count,
+				  .type = VN_UINT8,
+				  .redop = VN_SUM,
+				  .stream = stream,
+				  .scratch = scratch,
+			  });
+	else if (dst[0] != src[0])
+		t->ops->copy(dst[0], src[0], m->count, stream);
+}
+
 static void run(const struct coll_team *t, const struct coll_move *m, char *const *src,
 		char *const *dst, const struct coll_post *post, bool stream, void *scratch)
 {
-	uint32_t i;
-
 	switch (m->kind) {
 	case COLL_ROTATE:
 		rotate(m, src, dst);
 		break;
 	case COLL_COPY:
-		for (i = 0; i < m->ndst; i++)
-			if (dst[i] != src[0])
-				t->ops->copy(dst[i], src[0], m->count, stream);
+		copy(t, m, src, dst, stream, scratch);
 		break;
 	case COLL_FOLD:
 	case COLL_SCAN:
