@@ -19,15 +19,18 @@ int vn_op_start(const struct vn_op *op, vn_comm_t c, vn_queue_t stream, uint64_t
 
 int vn_op_status(vn_comm_t c, uint64_t seq)
 {
+	int err;
+
+	coll_enter(c);
+	if (seq >= c->completed && seq < c->started)
+		coll_turn(c);
 	if (seq >= c->started || (seq < c->completed && c->completed - seq > 16))
-		return vn_fail(-EINVAL, "operation %llu: want one of the last 16 of %llu",
-			       (unsigned long long)seq, (unsigned long long)c->started);
-	if (seq >= c->completed) {
-		coll_enter(c);
-		coll_progress(c);
-		coll_leave(c);
-	}
-	return seq >= c->completed ? -EINPROGRESS : c->status[seq % COLL_SLOTS];
+		err = vn_fail(-EINVAL, "operation %llu: want one of the last 16 of %llu",
+			      (unsigned long long)seq, (unsigned long long)c->started);
+	else
+		err = seq >= c->completed ? -EINPROGRESS : c->status[seq % COLL_SLOTS];
+	coll_leave(c);
+	return err;
 }
 
 int vn_comm_sync(vn_comm_t c, uint64_t timeout_ns)

@@ -291,6 +291,8 @@ struct vn_lib_comm {
 };
 
 /* team.c */
+/* Calls fn for the other teams, as far as they can be looked at now. */
+bool coll_elsewhere(const struct coll_team *here, bool (*fn)(struct coll_team *t, uint32_t but));
 int coll_fail(struct coll_team *t, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The first failure, as the calling thread's error; 0 if there is none. */
@@ -320,6 +322,8 @@ bool coll_grouped(void);
 /* An argument makes no sense: a group remembers it. Returns err. */
 int coll_refuse(int err);
 void coll_call_free(struct coll_call *call);
+/* The handle goes: what the calling thread's group holds back of it never begins. */
+void coll_group_forget(const struct vn_lib_comm *c);
 
 /* handle.c */
 /* Between them nobody else works on the handle. */
@@ -327,6 +331,8 @@ void coll_enter(struct vn_lib_comm *c);
 void coll_leave(struct vn_lib_comm *c);
 /* The same for another handle of this thread; false: it has none there. */
 bool coll_enter_mine(struct coll_member *m);
+/* This thread has worked on handles of several teams. */
+bool coll_several(void);
 
 /* op.c */
 int coll_start(struct vn_lib_comm *c, const struct coll_call *call, bool grouped);
@@ -354,6 +360,8 @@ static inline struct coll_pending *coll_nth(const struct vn_lib_comm *c, uint64_
 }
 
 /* wait.c */
+/* One turn at what the rank has under way. */
+void coll_turn(struct vn_lib_comm *c);
 /* Until the rank has completed so many operations. */
 int coll_wait(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_ns);
 /* The same from inside a call. */

@@ -84,6 +84,22 @@ int vn_group_end(void)
 	return group.error;
 }
 
+void coll_group_forget(const struct vn_lib_comm *c)
+{
+	struct held **at = &group.first, *h;
+
+	while (group.depth && (h = *at)) {
+		if (h->comm != c) {
+			at = &h->next;
+			continue;
+		}
+		*at = h->next;
+		coll_call_free(&h->call);
+		free(h);
+	}
+	group.last = at;
+}
+
 int coll_begin(struct vn_lib_comm *c, struct coll_call *call)
 {
 	struct held *h;

@@ -13,7 +13,13 @@
 static _Thread_local struct {
 	const struct coll_team *team;
 	uint32_t rank;
+	bool several; /* teams, at any time */
 } latest;
+
+bool coll_several(void)
+{
+	return latest.several;
+}
 
 /* Something about the calling thread that no other one has. */
 static const void *self(void)
@@ -58,6 +64,8 @@ void coll_enter(struct vn_lib_comm *c)
 		return;
 	if (latest.team == t)
 		__atomic_store_n(&t->shared, true, __ATOMIC_RELAXED);
+	else if (latest.team)
+		latest.several = true;
 	latest.team = t;
 	latest.rank = c->rank;
 }

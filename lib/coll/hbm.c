@@ -51,7 +51,9 @@ static bool find(struct vn_lib_comm *c, int side, const char *p, uint64_t bytes,
 
 		if (r && within(r->ptr, r->bytes, p, bytes))
 			at = r;
-		if ((at != r || at->gen != gen) && !look_up(dev, at, p, bytes))
+		/* One that is registered may lie in several allocations. */
+		if ((at != r || at->gen != gen || !within(at->mem.ptr, at->mem.bytes, p, bytes)) &&
+		    !look_up(dev, at, p, bytes))
 			return false;
 	}
 	*to = vn_at(&at->mem, (uint64_t)(p - (const char *)at->mem.ptr));

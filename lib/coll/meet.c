@@ -134,8 +134,8 @@ static int agree_blocks(struct coll_team *t, const struct coll_shape *s, uint64_
 				wants = x[to]->recvcounts[from];
 			}
 			if (has != wants)
-				return odd_blocks(t, s, seq, from, has,
-						  s->op == VN_GATHERV ? s->root : to, wants);
+				return odd_blocks(t, s, seq, s->op == VN_SCATTERV ? s->root : from,
+						  has, s->op == VN_GATHERV ? s->root : to, wants);
 		}
 	}
 	return 0;
@@ -154,6 +154,28 @@ static void measure(struct coll_shape *s)
 			s->total += n;
 		}
 	}
+}
+
+/* All in place or none; who has no data may be called either. */
+static int agree_place(struct coll_team *t, struct coll_shape *s, uint64_t seq)
+{
+	const struct coll_extra *const *x = s->extra;
+	uint32_t first = s->ranks;
+
+	s->in_place = false;
+	for (uint32_t r = 0; r < s->ranks; r++) {
+		if (!x[r]->send_bytes && !x[r]->recv_bytes)
+			continue;
+		if (first == s->ranks)
+			first = r;
+		if (x[first]->in_place != x[r]->in_place)
+			return coll_fail(
+				t, -EINVAL,
+				"operation %llu: all_to_allv: of ranks %u and %u one works in place",
+				(unsigned long long)seq, first, r);
+		s->in_place = x[r]->in_place;
+	}
+	return 0;
 }
 
 /* What ranks bring beyond buffers and counts. */
@@ -175,13 +197,7 @@ static int agree_extra(struct coll_team *t, struct coll_shape *s, uint64_t seq)
 	if (err)
 		return err;
 	measure(s);
-	for (uint32_t r = 1; r < s->ranks && s->op == VN_ALL_TO_ALLV; r++)
-		if (x[0]->in_place != x[r]->in_place)
-			return coll_fail(
-				t, -EINVAL,
-				"operation %llu: all_to_allv: of ranks 0 and %u one works in place",
-				(unsigned long long)seq, r);
-	return 0;
+	return s->op == VN_ALL_TO_ALLV ? agree_place(t, s, seq) : 0;
 }
 
 /* All have posted: what they agree on becomes the slot's job. */

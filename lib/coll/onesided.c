@@ -56,14 +56,12 @@ static int gather(struct vn_lib_comm *c, struct vn_lib_window *w)
 	return err || coll_grouped() ? err : coll_wait(c, w->ready, VN_FOREVER);
 }
 
-int vn_comm_window_register(vn_comm_t c, void *buff, size_t size, vn_comm_window_t *window,
-			    int flags)
+static int check(const struct vn_lib_comm *c, const void *buff, size_t size, const void *window,
+		 int flags)
 {
-	struct vn_lib_window *w;
-	int err;
-
 	if (!c || !window)
-		return vn_fail(-EINVAL, "window: no %s", c ? "place for the handle" : "communicator");
+		return vn_fail(-EINVAL, "window: no %s",
+			       c ? "place for the handle" : "communicator");
 	if (flags & ~VN_WIN_COLL_SYMMETRIC)
 		return vn_fail(-EINVAL, "rank %u: window: unknown flags %#x", c->rank, flags);
 	if (size && !buff)
@@ -71,9 +69,20 @@ int vn_comm_window_register(vn_comm_t c, void *buff, size_t size, vn_comm_window
 	if ((uintptr_t)buff % 8)
 		return vn_fail(-EINVAL, "rank %u: window: a buffer that is not aligned to 8 bytes",
 			       c->rank);
+	return 0;
+}
+
+int vn_comm_window_register(vn_comm_t c, void *buff, size_t size, vn_comm_window_t *window,
+			    int flags)
+{
+	struct vn_lib_window *w;
+	int err = check(c, buff, size, window, flags);
+
+	if (err)
+		return coll_refuse(err);
 	w = calloc(1, sizeof(*w) + c->team->ranks * sizeof(*w->of));
 	if (!w)
-		return vn_fail(-ENOMEM, "rank %u: no memory for a window", c->rank);
+		return coll_refuse(vn_fail(-ENOMEM, "rank %u: no memory for a window", c->rank));
 	w->comm = c;
 	w->mine = (struct coll_part){ .at = (uintptr_t)buff, .bytes = size };
 	/* Once it is started the handle lives as long as the operation may. */
@@ -91,6 +100,9 @@ int vn_comm_window_deregister(vn_comm_t c, vn_comm_window_t window)
 
 	if (!c || !window || !*(at = find(c, window)))
 		return vn_fail(-EINVAL, "no such window of this communicator");
+	/* Some may be about it; they begin when the group ends. */
+	if (c->held)
+		return vn_fail(-EBUSY, "rank %u: window: a group holds operations back", c->rank);
 	err = coll_wait(c, c->started, VN_FOREVER);
 	*at = window->next;
 	free(window);

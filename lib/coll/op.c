@@ -156,6 +156,7 @@ static bool depends(const struct coll_pending *d, const struct coll_pending *bef
 	uint64_t their = coll_receives(before);
 
 	return overlap(a->recv, receives, b->recv, their) ||
+	       overlap(a->scalar.at, a->scalar.at ? vn_type_bytes(a->type) : 0, b->recv, their) ||
 	       overlap(a->send, sends, b->recv, their) ||
 	       overlap(a->recv, receives, b->send, coll_sends(before));
 }

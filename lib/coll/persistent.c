@@ -144,12 +144,18 @@ int vn_op_way(vn_persistent_t p, enum vn_way *way)
 int vn_op_free(vn_persistent_t p)
 {
 	struct vn_lib_persistent **at;
+	uint64_t last;
 	int err;
 
 	if (!p || !*(at = find(p->comm, p)))
 		return vn_fail(-EINVAL, "free: no persistent operation");
-	/* A launch under way needs it; so does its preparation. */
-	err = coll_wait(p->comm, p->ready ? p->last : p->comm->started, VN_FOREVER);
+	/* A launch may be among them; they begin when the group ends. */
+	if (p->comm->held)
+		return vn_fail(-EBUSY, "free: rank %u: a group holds operations back",
+			       p->comm->rank);
+	/* A launch under way needs it; so does its preparation. One that failed never began. */
+	last = p->ready && p->last < p->comm->started ? p->last : p->comm->started;
+	err = coll_wait(p->comm, last, VN_FOREVER);
 	*at = p->next;
 	let_go(p);
 	return err;

@@ -103,6 +103,19 @@ int coll_error(struct coll_team *t)
 	return err ? vn_fail(err, "%s", t->text) : 0;
 }
 
+bool coll_elsewhere(const struct coll_team *here, bool (*fn)(struct coll_team *t, uint32_t but))
+{
+	bool worked = false;
+
+	if (pthread_mutex_trylock(&registry))
+		return false;
+	for (struct coll_team *t = teams; t; t = t->next)
+		if (t != here && t->joined == t->ranks && !t->join_error)
+			worked |= fn(t, UINT32_MAX);
+	pthread_mutex_unlock(&registry);
+	return worked;
+}
+
 /* ---- making one ------------------------------------------------------------ */
 
 /* Zeroed pages that are there once they are written to. */
@@ -506,6 +519,7 @@ static void part(struct vn_lib_comm *c)
 {
 	struct coll_team *t = c->team;
 
+	coll_group_forget(c);
 	/* Its own thread may be inside a call: that one ends first, and soon. */
 	coll_enter(c);
 	coll_op_drop(c);

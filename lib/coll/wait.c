@@ -148,19 +148,16 @@ static bool work(struct vn_lib_comm *c, struct doze *doze)
 	return false;
 }
 
-/* On the other ranks that this thread drives, for which this one may wait. */
-static bool help_others(const struct vn_lib_comm *c)
+/* On the other ranks of a team that this thread drives. */
+static bool help_team(struct coll_team *t, uint32_t but)
 {
-	struct coll_team *t = c->team;
 	struct doze doze = { 0 };
 	bool worked = false;
 
-	if (!__atomic_load_n(&t->shared, __ATOMIC_RELAXED))
-		return false;
 	for (uint32_t r = 0; r < t->ranks; r++) {
 		struct vn_lib_comm *other;
 
-		if (r == c->rank || !coll_enter_mine(&t->member[r]))
+		if (r == but || !coll_enter_mine(&t->member[r]))
 			continue;
 		other = t->member[r].comm;
 		if (other->completed < other->started)
@@ -168,6 +165,22 @@ static bool help_others(const struct vn_lib_comm *c)
 				  (other->completed < other->started && work(other, &doze));
 		coll_leave(other);
 	}
+	return worked;
+}
+
+/*
+ * On what else this thread has begun, for which this rank may wait. Other teams are
+ * looked at now and then: their lines are others', who want them back.
+ */
+static bool help_others(const struct vn_lib_comm *c, const struct doze *d)
+{
+	const struct coll_team *t = c->team;
+	bool worked = false;
+
+	if (__atomic_load_n(&t->shared, __ATOMIC_RELAXED))
+		worked = help_team(c->team, c->rank);
+	if (coll_several() && (d->tries % 64 == 63 || doze_long(t, d)))
+		worked |= coll_elsewhere(t, help_team);
 	return worked;
 }
 
@@ -193,7 +206,10 @@ int coll_wait_for(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_ns
 			continue;
 		}
 		worked = work(c, &d);
-		worked |= help_others(c);
+		worked |= help_others(c, &d);
+		/* What it helped with may have been in front of its own. */
+		if (c->completed >= completed)
+			break;
 		if (worked || doze_long(t, &d)) {
 			check_time(c);
 			if (!end)
@@ -208,6 +224,14 @@ int coll_wait_for(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_ns
 	}
 	doze_end(t, &d);
 	return err;
+}
+
+void coll_turn(struct vn_lib_comm *c)
+{
+	struct doze d = { 0 };
+
+	if (!coll_progress(c) && c->completed < c->started)
+		work(c, &d);
 }
 
 int coll_wait(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_ns)
