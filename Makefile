@@ -18,7 +18,7 @@ warn	:= -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes
 # -ffp-contract=off: no fused multiply-add, so that all homes get the same bits.
 flags	:= -std=gnu11 -D_GNU_SOURCE -DVN_VERSION='"$(VERSION)"' -ffp-contract=off -fno-strict-aliasing -fPIC -pthread \
 	   $(warn) -Iuapi -Ilib/include -Ilib -Itests $(shell pkg-config --cflags libnl-genl-3.0 2>/dev/null)
-libs	:= -lnl-genl-3 -lnl-3 -lnuma -pthread
+libs	:= -lnl-genl-3 -lnl-3 -lnuma -lm -pthread
 
 engine	:= $(wildcard kmod/engine/*.c)
 libsrc	:= $(wildcard lib/*.c lib/coll/*.c lib/embed/*.c) $(engine)
@@ -37,7 +37,7 @@ mpis	:= $(foreach m,openmpi mpich,$(if $(shell command -v mpicc.$(m)),$(m)))
 benches	:= $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out %_mpi.c,$(wildcard tests/bench/*.c))) \
 	   $(B)/bench/ops_bench $(mpis:%=$(B)/bench/coll_%)
 
-.PHONY: all deps module modules tests engine-tests lib-tests benches demo check check-debug bench vm style install dkms clean help FORCE
+.PHONY: all deps module modules tests engine-tests lib-tests benches demo check check-debug soak bench vm style install dkms clean help FORCE
 .DELETE_ON_ERROR:
 # Objects of the tests stay, so that the next build is short.
 .SECONDARY:
@@ -123,6 +123,10 @@ check-debug:
 	$(Q)$(MAKE) --no-print-directory tests $(B)/kmod-debug/vneuron.ko
 	$(Q)B=$(B) tests/vm/check.sh debug
 
+soak:
+	$(Q)tools/dev/deps.sh build guest check debug
+	$(Q)B=$(B) MAKE="$(MAKE)" tests/soak.sh $(SOAK)
+
 bench:
 	$(Q)tools/dev/deps.sh build guest bench
 	$(Q)$(MAKE) --no-print-directory all benches
@@ -166,6 +170,7 @@ help:
 	@echo 'make demo         train a model on the virtual UltraServer, in both homes'
 	@echo 'make check        the tests, in both homes, on both kernels'
 	@echo 'make check-debug  the kernel tests on a KASAN + lockdep kernel'
+	@echo 'make soak         random sequences of collectives for minutes (SOAK="tsan" for one place)'
 	@echo 'make bench        this beside its peers (BENCH="-o FILE" for JSON)'
 	@echo 'make vm           a shell in a guest with the module loaded'
 	@echo 'make style        checkpatch, sparse, clang-format, kernel-doc, pahole'

@@ -83,7 +83,7 @@ while IFS='|' read -r pattern args; do
 	# shellcheck disable=SC2086
 	bad 2 "$pattern" "coll $args" coll $args
 done <<'END'
-'all_to_none'.*all_reduce.*barrier, and all|bench all_to_none
+'all_to_none'.*all_reduce.*scatterv, sendrecv.*signal, and all|bench all_to_none
 --ranks 0: want 1 to 144|bench all_reduce --ranks 0
 --ranks 145: want|bench all_reduce --ranks 145
 --ranks 2K: want|bench all_reduce --ranks 2K
@@ -96,22 +96,32 @@ done <<'END'
 --bytes-max 2G: want|bench all_reduce --bytes-max 2G
 --bytes-max 1T: want|bench all_reduce --bytes-max 1T
 --bytes-min is more|bench all_reduce --bytes-min 8K --bytes-max 4K
---type int7: want one of int8.*float8e5m2|bench all_reduce --type int7
---redop mean: want one of sum|bench all_reduce --redop mean
+--type int7: want one of int8.*float8e5m2, or all|bench all_reduce --type int7
+--redop mean: want one of sum.*bxor, or all|bench all_reduce --redop mean
+--redop bor: --type bfloat16 has none|bench all --type bfloat16 --redop bor
+--bytes-min 7: want 8 to|bench all_reduce --type all --bytes-min 7
+put: --persistent is for collectives|bench put --persistent
+sendrecv: --in-place is for collectives|bench sendrecv --in-place
+pingpong: --ranks 1: it takes two|bench pingpong --ranks 1
+'--persistent=1'|bench all_reduce --persistent=1
 --root 144: want 0 to 143|bench reduce --root 144
 --threads two: want one of ranks, one|bench all_reduce --threads two
 --buffers disk: want one of hbm, host|bench all_reduce --buffers disk
 --way ring: want one of auto, pull, share, plan|bench all_reduce --way ring
-'all_to_none'.*all_reduce.*barrier$|explain all_to_none
+'all_to_none'.*all_reduce.*scatterv$|explain all_to_none
+'sendrecv'.*all_reduce|explain sendrecv
 'all'.*all_reduce|explain all
 --bytes -1: want 0 to|explain all_reduce --bytes -1
 --way ring: want one of auto|explain all_reduce --way ring
 --ranks 2,x: 'x': want 1 to 144|tune --ranks 2,x
 --ranks 2,: '': want|tune --ranks 2,
 'none'.*all_reduce|tune --ops all_reduce,none
-barrier has no sizes|tune --ops barrier
 scan is there twice|tune --ops scan,reduce,scan
---max-bytes 4: want 8 to|tune --max-bytes 4
+--ranks 2,4,2: 2 is there twice|tune --ranks 2,4,2
+--bytes 8,2: '2': want 4 to|tune --bytes 8,2
+--bytes 1K,1024: 1024 is there twice|tune --bytes 1K,1024
+--output and --dry-run|tune --dry-run --output x
+--type int7: want one of int8.*float8e5m2|explain all_reduce --type int7
 --seconds 0: want 1 to|tune --seconds 0
 END
 for command in 'bench all_reduce' 'explain all_reduce' 'tune'; do
@@ -122,6 +132,8 @@ for command in 'bench all_reduce' 'explain all_reduce' 'tune'; do
 	bad 1 "/dev/no/node" "coll $command says so too" -j -d /dev/no/node coll $command
 done
 bad 1 "--root 2: there are 2 ranks" "a root that is no rank" coll bench reduce --ranks 2 --root 2
+bad 1 "pingpong: --ranks 1: it takes two" "one chip alone" \
+	-d embedded:sleds=1,chips=1 coll bench pingpong
 VNEURON_COLL_WAY=ring bad 1 "VNEURON_COLL_WAY=ring" "no such way in the environment" \
 	coll explain all_reduce
 bad 1 "chip 0: .*65536" "more bytes than HBM" \

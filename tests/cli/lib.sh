@@ -11,6 +11,9 @@ ctl=${VN_BUILD:-$top/build}/neuronctl
 export VNEURON_DEVICE=${VNEURON_DEVICE:-embedded}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/vn-cli.XXXXXX") || exit 1
 trap 'rm -rf "$tmp"' EXIT
+# What somebody tuned this machine to is no part of a test.
+export XDG_CACHE_HOME=$tmp/cache
+unset VNEURON_COLL_TABLE VNEURON_COLL_WAY
 points=0 failed=0
 # Set where a process costs most of a second: then only what depends on the home.
 quick=${VN_QUICK:-}

@@ -43,7 +43,7 @@ done
 
 for args in status 'topo show' 'chip show 0' 'switch show' version \
 	'coll bench all_reduce --ranks 2 --bytes-max 1K --iters 1' 'coll explain scan' \
-	'coll tune --ops reduce --ranks 2 --max-bytes 8 --seconds 1'; do
+	'coll tune --ops reduce --ranks 2 --bytes 8 --seconds 1'; do
 	# shellcheck disable=SC2086
 	run -j $args
 	missing=$(grep -o '"[a-z_0-9]*":' "$tmp/out" | sort -u | tr -d '":' | while read -r field; do

@@ -54,10 +54,10 @@ int coll_way(const struct ctl *c, int opt, enum vn_way *way)
 int coll_operation(const struct ctl *c, const char *name, bool all,
 		   const struct coll_operation **op)
 {
-	*op = coll_op_find(name);
+	*op = coll_op_find(name, all);
 	if (*op || (all && !strcmp(name, "all")))
 		return CTL_OK;
-	return ctl_usage(c, "no operation '%s'; there are: %s%s", name, coll_op_names(),
+	return ctl_usage(c, "no operation '%s'; there are: %s%s", name, coll_op_names(all),
 			 all ? ", and all" : "");
 }
 
@@ -76,18 +76,19 @@ static const struct ctl_command commands[] = {
 	  .min_args = 1,
 	  .max_args = 1,
 	  .options = coll_bench_options,
-	  .help = "time and check a collective operation, or all of them",
+	  .help = "time and check an operation, or all of them",
 	  .run = coll_bench },
 	{ .name = "tune",
 	  .options = coll_tune_options,
-	  .help = "time each way to carry out operations: which is best from which size on",
+	  .letters = coll_tune_letters,
+	  .help = "time each way to carry out operations, and leave the library a table of it",
 	  .run = coll_tune },
 	{ .name = "explain",
 	  .args = "OPERATION",
 	  .min_args = 1,
 	  .max_args = 1,
 	  .options = coll_explain_options,
-	  .help = "which way the tuner picks for an operation, and why",
+	  .help = "which way the tuner picks for an operation, why, and by whose figures",
 	  .run = coll_explain },
 	{ .run = NULL },
 };

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * coll bench: times of collective operations over a range of sizes, in and out
- * of place, in the columns of the benchmarks of the trade.
+ * coll bench: times of operations over a range of sizes, in and out of place, in the
+ * columns of the benchmarks of the trade.
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coll_options.h"
-#include "coll_run.h"
+#include "coll_report.h"
 
 enum {
 	OPT_RANKS,
@@ -24,6 +23,8 @@ enum {
 	OPT_THREADS,
 	OPT_WAY,
 	OPT_BUFFERS,
+	OPT_REGISTER,
+	OPT_PERSISTENT,
 	OPT_IN_PLACE,
 	OPT_OUT_OF_PLACE,
 };
@@ -35,13 +36,16 @@ const struct ctl_option coll_bench_options[] = {
 	[OPT_FACTOR] = { "factor", "F", "from one size to the next (4)" },
 	[OPT_ITERS] = { "iters", "N", "iterations measured per size (20)" },
 	[OPT_WARMUP] = { "warmup", "N", "iterations before those (2)" },
-	[OPT_TYPE] = { "type", "T", "int8 to float64, bfloat16, float8e4m3, ... (float32)" },
+	[OPT_TYPE] = { "type", "T", "int8 to float64, bfloat16, float8e4m3, ..., all (float32)" },
 	[OPT_REDOP] = { "redop", "R",
-			"sum, prod, min, max, avg, premulsum, band, bor, bxor (sum)" },
+			"sum, prod, min, max, avg, premulsum, band, bor, bxor, all (sum)" },
 	[OPT_ROOT] = { "root", "R", "of rooted operations (0)" },
 	[OPT_THREADS] = { "threads", "WHICH", "a thread for each of the ranks, or one (ranks)" },
 	[OPT_WAY] = { "way", "WAY", "auto, pull, share, plan (auto)" },
 	[OPT_BUFFERS] = { "buffers", "WHERE", "in hbm, or in memory of the host (hbm)" },
+	[OPT_REGISTER] = { "register", NULL, "the buffers with the communicator (not)" },
+	[OPT_PERSISTENT] = { "persistent", NULL,
+			     "prepare collectives once, then launch them (not)" },
 	[OPT_IN_PLACE] = { "in-place", NULL, "in place only (both)" },
 	[OPT_OUT_OF_PLACE] = { "out-of-place", NULL, "out of place only (both)" },
 	{ NULL, NULL, NULL },
@@ -50,59 +54,145 @@ const struct ctl_option coll_bench_options[] = {
 _Static_assert(sizeof(coll_bench_options) / sizeof(*coll_bench_options) <= CTL_OPTIONS_MAX + 1,
 	       "one option too many");
 
-/* One figure of a row: in or out of place. */
-struct figure {
-	double min, p50, p99, max;
-	double algbw, busbw;
-	uint64_t wrong;
-	enum vn_way way;
-};
-
 struct bench {
 	struct ctl *c;
-	const struct coll_operation *only; /* NULL: all */
+	/* What was asked for; NULL, -1: all there are. */
+	const struct coll_operation *only;
+	const struct coll_type *type;
+	int redop;
 	uint64_t ranks, min, max, factor;
-	unsigned int one_thread, host;
 	bool place[2]; /* measured out of place, in place */
 	struct coll_job job;
 	struct coll_runner run;
+	uint64_t needs[2];
 
 	double bus_sum; /* of an operation */
 	uint32_t figures;
 	uint64_t wrong, all_wrong;
 };
 
+/* ---- what is measured ---------------------------------------------------------- */
+
+/* Why the options have no use for an operation, or NULL; ranks 0: not known yet. */
+static const char *why_not(const struct bench *b, const struct coll_operation *op)
+{
+	if (op->pair && b->job.persistent)
+		return "--persistent is for collectives";
+	if (op->pair && !b->place[0])
+		return "--in-place is for collectives";
+	if (op->returns && b->ranks == 1)
+		return "--ranks 1: it takes two";
+	return NULL;
+}
+
+/* Does work for the job's operation in all sizes that have another count. */
+static int each_size(struct bench *b, int (*work)(struct bench *b))
+{
+	uint64_t bytes, count, last = UINT64_MAX;
+	int ret = CTL_OK;
+
+	/* At most 2^30 by 2^20: nothing here overflows. */
+	for (bytes = b->min; !ret && bytes <= b->max; bytes *= b->factor) {
+		count = coll_run_count(b->job.op, b->job.type, (uint32_t)b->ranks, bytes);
+		if (count == last)
+			continue;
+		b->job.count = last = count;
+		ret = work(b);
+	}
+	return ret;
+}
+
+/* The same for all types and reductions that were asked for. */
+static int each_job(struct bench *b, int (*work)(struct bench *b))
+{
+	bool reduces = coll_op_reduces(b->job.op);
+	const struct coll_type *t;
+	unsigned int i;
+	int op, ret = CTL_OK;
+
+	for (i = 0; !ret && (t = coll_type_at(i)); i++) {
+		if (b->type && b->type != t)
+			continue;
+		b->job.type = t;
+		for (op = 0; !ret && op < (reduces ? VN_REDOP_COUNT : 1); op++) {
+			if (reduces && ((b->redop >= 0 && b->redop != op) ||
+					!coll_type_reduces(t, (enum vn_redop)op)))
+				continue;
+			b->job.redop = (enum vn_redop)op;
+			ret = each_size(b, work);
+		}
+		/* Without data one type is like the other. */
+		if (!b->job.op->makes)
+			break;
+	}
+	return ret;
+}
+
+/* Does work for each operation that was asked for. */
+static int each_operation(struct bench *b, int (*work)(struct bench *b))
+{
+	const struct coll_operation *op;
+	unsigned int i;
+	int ret = CTL_OK;
+
+	for (i = 0; !ret && (op = coll_op_at(i, true)); i++) {
+		if (b->only && b->only != op)
+			continue;
+		b->job.op = op;
+		ret = work(b);
+	}
+	return ret;
+}
+
 /* ---- options ----------------------------------------------------------------- */
+
+static int read_types(struct bench *b)
+{
+	const struct ctl *c = b->c;
+	const char *type = c->option[OPT_TYPE] ? c->option[OPT_TYPE] : "float32";
+	const char *redop = c->option[OPT_REDOP] ? c->option[OPT_REDOP] : "sum";
+
+	b->type = coll_type_find(type);
+	if (!b->type && strcmp(type, "all"))
+		return ctl_usage(c, "--type %s: want one of %s, or all", type, coll_type_names());
+	b->redop = coll_redop_find(redop);
+	if (b->redop < 0 && strcmp(redop, "all"))
+		return ctl_usage(c, "--redop %s: want one of %s, or all", redop,
+				 coll_redop_names());
+	if ((!b->only || coll_op_reduces(b->only)) && b->type && b->redop >= 0 &&
+	    !coll_type_reduces(b->type, (enum vn_redop)b->redop))
+		return ctl_usage(c, "--redop %s: --type %s has none", redop, type);
+	return CTL_OK;
+}
 
 static int read_names(struct bench *b)
 {
 	static const char *const threads[] = { "ranks", "one", NULL };
 	static const char *const buffers[] = { "hbm", "host", NULL };
 	const struct ctl *c = b->c;
-	const char *type = c->option[OPT_TYPE], *redop = c->option[OPT_REDOP];
-	int op = redop ? coll_redop_find(redop) : VN_SUM;
+	unsigned int one_thread, host;
 	int ret = coll_operation(c, c->args[0], true, &b->only);
 
+	ret = ret ? ret : read_types(b);
+	ret = ret ? ret : coll_word(c, OPT_THREADS, threads, &one_thread);
+	ret = ret ? ret : coll_word(c, OPT_BUFFERS, buffers, &host);
+	ret = ret ? ret : coll_way(c, OPT_WAY, &b->job.way);
 	if (ret)
 		return ret;
-	b->job.type = coll_type_find(type ? type : "float32");
-	if (!b->job.type)
-		return ctl_usage(c, "--type %s: want one of %s", type, coll_type_names());
-	if (op < 0)
-		return ctl_usage(c, "--redop %s: want one of %s", redop, coll_redop_names());
-	b->job.redop = op;
+	b->run.one_thread = one_thread;
+	b->run.host = host;
+	b->run.registered = c->option[OPT_REGISTER];
+	b->job.persistent = c->option[OPT_PERSISTENT];
 	b->place[0] = !c->option[OPT_IN_PLACE] || c->option[OPT_OUT_OF_PLACE];
 	b->place[1] = !c->option[OPT_OUT_OF_PLACE] || c->option[OPT_IN_PLACE];
-	ret = coll_word(c, OPT_THREADS, threads, &b->one_thread);
-	if (!ret)
-		ret = coll_word(c, OPT_BUFFERS, buffers, &b->host);
-	return ret ? ret : coll_way(c, OPT_WAY, &b->job.way);
+	return CTL_OK;
 }
 
 static int read_numbers(struct bench *b)
 {
 	const struct ctl *c = b->c;
-	uint64_t size = vn_type_size(b->job.type->type), iters, warmup, root;
+	/* Of all types, the largest has whole elements. */
+	uint64_t size = b->type ? vn_type_size(b->type->type) : 8, iters, warmup, root;
 
 	if (coll_number(c, OPT_RANKS, false, 0, 1, VN_MAX_CHIPS, &b->ranks) ||
 	    coll_number(c, OPT_FACTOR, false, 4, 2, 1 << 20, &b->factor) ||
@@ -125,6 +215,16 @@ static int read_numbers(struct bench *b)
 	return CTL_OK;
 }
 
+static int read_options(struct bench *b)
+{
+	int ret = read_names(b);
+
+	ret = ret ? ret : read_numbers(b);
+	if (!ret && b->only && why_not(b, b->only))
+		ret = ctl_usage(b->c, "%s: %s", coll_op_name(b->only), why_not(b, b->only));
+	return ret;
+}
+
 /* What depends on the device. */
 static int check(struct bench *b)
 {
@@ -132,92 +232,14 @@ static int check(struct bench *b)
 
 	if (!ret && b->job.root >= b->ranks)
 		ret = ctl_fail("--root %u: there are %" PRIu64 " ranks", b->job.root, b->ranks);
+	if (!ret && b->only && why_not(b, b->only))
+		ret = ctl_fail("%s: %s", coll_op_name(b->only), why_not(b, b->only));
 	return ret;
-}
-
-/* ---- text -------------------------------------------------------------------- */
-
-static void print_head(const struct bench *b)
-{
-	const struct coll_job *j = &b->job;
-
-	printf("# %s: %" PRIu64 " ranks, threads %s, way %s, buffers %s, warmup %u, iters %u\n",
-	       vn_coll_name(j->op->op), b->ranks, b->one_thread ? "one" : "ranks",
-	       vn_way_name(j->way), b->host ? "host" : "hbm", j->warmup, j->iters);
-	puts("# times in us: time is the median (p50); algbw and busbw are those of it, in\n"
-	     "# GB/s = 10^9 bytes per second; min, p99, max and way of the first that is measured");
-	printf("#%45s  %-35s  in place\n", "", "out of place");
-	printf("#%10s %10s %10s %6s %4s  %8s %8s %8s %8s  %8s %8s %8s %8s  %8s %8s %8s %5s\n",
-	       "size", "count", "type", "redop", "root", "time", "algbw", "busbw", "#wrong", "time",
-	       "algbw", "busbw", "#wrong", "min", "p99", "max", "way");
-	printf("#%10s %10s %23s %8s %8s %8s %8s  %8s %8s %8s %8s  %8s %8s %8s\n", "(B)",
-	       "(elements)", "", "(us)", "(GB/s)", "(GB/s)", "", "(us)", "(GB/s)", "(GB/s)", "",
-	       "(us)", "(us)", "(us)");
-}
-
-static void print_text(const struct bench *b, const struct figure f[2])
-{
-	const struct coll_job *j = &b->job;
-	const struct figure *first = b->place[0] ? &f[0] : &f[1];
-	int k;
-
-	printf("%11" PRIu64 " %10" PRIu64 " %10s %6s %4d", coll_run_bytes(j, b->run.ranks),
-	       j->count, vn_type_name(j->type->type),
-	       coll_op_reduces(j->op) ? vn_redop_name(j->redop) : "none",
-	       j->op->rooted ? (int)j->root : -1);
-	for (k = 0; k < 2; k++) {
-		if (b->place[k])
-			printf("  %8.2f %8.3f %8.3f %8" PRIu64, f[k].p50, f[k].algbw, f[k].busbw,
-			       f[k].wrong);
-		else
-			printf("  %8s %8s %8s %8s", "-", "-", "-", "-");
-	}
-	printf("  %8.2f %8.2f %8.2f %5s\n", first->min, first->p99, first->max,
-	       vn_way_name(first->way));
-}
-
-static void print_tail(const struct bench *b)
-{
-	printf("# Wrong elements        : %" PRIu64 " %s\n", b->wrong, b->wrong ? "FAILED" : "OK");
-	printf("# Average bus bandwidth : %.4f GB/s\n#\n", b->bus_sum / b->figures);
-}
-
-/* ---- JSON --------------------------------------------------------------------- */
-
-static void print_json(const struct bench *b, const struct figure *f, bool in_place)
-{
-	const struct coll_job *job = &b->job;
-	struct json *j = &b->c->j;
-
-	json_object(j, NULL);
-	json_string(j, "op", vn_coll_name(job->op->op));
-	json_u64(j, "ranks", b->ranks);
-	json_u64(j, "bytes", coll_run_bytes(job, b->run.ranks));
-	json_u64(j, "count", job->count);
-	json_string(j, "type", vn_type_name(job->type->type));
-	json_string(j, "redop", coll_op_reduces(job->op) ? vn_redop_name(job->redop) : "none");
-	json_s64(j, "root", job->op->rooted ? (int)job->root : -1);
-	json_object(j, "time_us");
-	json_double(j, "min", f->min);
-	json_double(j, "p50", f->p50);
-	json_double(j, "p99", f->p99);
-	json_double(j, "max", f->max);
-	json_object_end(j);
-	json_double(j, "algbw", f->algbw);
-	json_double(j, "busbw", f->busbw);
-	json_u64(j, "wrong", f->wrong);
-	json_bool(j, "in_place", in_place);
-	json_string(j, "way", vn_way_name(f->way));
-	json_u64(j, "iters", job->iters);
-	json_u64(j, "warmup", job->warmup);
-	json_string(j, "threads", b->one_thread ? "one" : "ranks");
-	json_string(j, "buffers", b->host ? "host" : "hbm");
-	json_object_end(j);
 }
 
 /* ---- measuring ----------------------------------------------------------------- */
 
-static int measure(struct bench *b, bool in_place, struct figure *f)
+static int measure(struct bench *b, bool in_place, struct coll_figure *f)
 {
 	struct coll_result r;
 	int ret;
@@ -226,7 +248,8 @@ static int measure(struct bench *b, bool in_place, struct figure *f)
 	ret = coll_run(&b->run, &b->job, &r);
 	if (ret)
 		return ret;
-	*f = (struct figure){
+	*f = (struct coll_figure){
+		.measured = true,
 		.min = r.us[0],
 		.p50 = coll_percentile(&r, 50),
 		.p99 = coll_percentile(&r, 99),
@@ -245,75 +268,50 @@ static int measure(struct bench *b, bool in_place, struct figure *f)
 
 static int one_size(struct bench *b)
 {
-	struct figure f[2];
+	struct coll_figure f[2] = { { .measured = false }, { .measured = false } };
 	int k, ret = CTL_OK;
 
 	for (k = 0; !ret && k < 2; k++)
-		if (b->place[k])
+		if (b->place[k] && !(k && b->job.op->pair))
 			ret = measure(b, k, &f[k]);
 	if (ret)
 		return ret;
-	if (!b->c->json)
-		print_text(b, f);
-	for (k = 0; b->c->json && k < 2; k++)
-		if (b->place[k])
-			print_json(b, &f[k], k);
+	if (b->c->json)
+		coll_report_json(&b->c->j, &b->run, &b->job, f);
+	else
+		coll_report_row(&b->run, &b->job, f);
 	/* A row is worth seeing before the next, larger one is measured. */
 	return ctl_flush();
 }
 
-/* The next size of an operation that has another count; begin with bytes 0. */
-static bool next_size(struct bench *b, const struct coll_operation *op, uint64_t *bytes)
+static int one_operation(struct bench *b)
 {
-	uint64_t count;
-
-	b->job.op = op;
-	if (!*bytes) {
-		*bytes = b->min;
-		b->job.count = coll_run_count(op, b->job.type, (uint32_t)b->ranks, *bytes);
-		return true;
-	}
-	/* At most 2^30 by 2^20: nothing here overflows. */
-	while ((*bytes *= b->factor) <= b->max) {
-		count = coll_run_count(op, b->job.type, (uint32_t)b->ranks, *bytes);
-		if (count == b->job.count)
-			continue;
-		b->job.count = count;
-		return true;
-	}
-	return false;
-}
-
-static int one_operation(struct bench *b, const struct coll_operation *op)
-{
-	uint64_t bytes = 0;
-	int ret = CTL_OK;
+	const char *why = why_not(b, b->job.op);
+	int ret;
 
 	b->bus_sum = 0;
 	b->figures = 0;
 	b->wrong = 0;
-	b->job.op = op;
+	if (why && !b->c->json)
+		coll_report_left_out(b->job.op, why);
+	if (why)
+		return CTL_OK;
 	if (!b->c->json)
-		print_head(b);
-	while (!ret && next_size(b, op, &bytes))
-		ret = one_size(b);
+		coll_report_head(&b->run, &b->job);
+	ret = each_job(b, one_size);
 	if (!ret && !b->c->json)
-		print_tail(b);
+		coll_report_tail(b->wrong, b->bus_sum / b->figures);
 	b->all_wrong += b->wrong;
 	return ret;
 }
 
 static int all_operations(struct bench *b)
 {
-	const struct coll_operation *op;
-	unsigned int i;
-	int ret = CTL_OK;
+	int ret;
 
 	if (b->c->json)
 		json_array(&b->c->j, NULL);
-	for (i = 0; !ret && (op = coll_op_at(i)); i++)
-		if (!b->only || b->only == op)
-			ret = one_operation(b, op);
+	ret = each_operation(b, one_operation);
 	/* Also after a failure what was printed is JSON. */
 	if (b->c->json)
 		json_array_end(&b->c->j);
@@ -322,23 +320,29 @@ static int all_operations(struct bench *b)
 	return ret;
 }
 
-static int setup(struct bench *b)
+static int add_needs(struct bench *b)
 {
-	const struct coll_operation *op;
-	uint64_t needs[2] = { 0 }, bytes;
-	unsigned int i;
+	coll_run_needs(&b->job, (uint32_t)b->ranks, b->needs);
+	return CTL_OK;
+}
 
-	for (i = 0; (op = coll_op_at(i)); i++) {
-		if (b->only && b->only != op)
-			continue;
-		for (bytes = 0; next_size(b, op, &bytes);)
-			coll_run_needs(&b->job, (uint32_t)b->ranks, needs);
-	}
+static int needs_of_operation(struct bench *b)
+{
+	return each_job(b, add_needs);
+}
+
+static int run(struct bench *b)
+{
+	int ret;
+
+	each_operation(b, needs_of_operation);
 	b->run.dev = b->c->dev;
 	b->run.ranks = (uint32_t)b->ranks;
-	b->run.one_thread = b->one_thread;
-	b->run.host = b->host;
-	return coll_run_begin(&b->run, needs);
+	ret = coll_run_begin(&b->run, b->needs);
+	if (!ret)
+		ret = all_operations(b);
+	coll_run_end(&b->run);
+	return ret;
 }
 
 int coll_bench(struct ctl *c)
@@ -348,19 +352,13 @@ int coll_bench(struct ctl *c)
 
 	memset(b, 0, sizeof(*b));
 	b->c = c;
-	ret = read_names(b);
-	if (!ret)
-		ret = read_numbers(b);
+	ret = read_options(b);
 	if (!ret)
 		ret = ctl_open(c);
 	if (!ret)
 		ret = check(b);
-	if (!ret) {
-		ret = setup(b);
-		if (!ret)
-			ret = all_operations(b);
-		coll_run_end(&b->run);
-	}
+	if (!ret)
+		ret = run(b);
 	free(b);
 	return ret;
 }

@@ -8,27 +8,24 @@
 /* No letter of any alphabet of floats, so that what was never written is wrong. */
 #define RUBBISH 0xa5
 
-static uint64_t blocks(bool many, uint32_t ranks)
-{
-	return many ? ranks : 1;
-}
-
 void coll_round_place(struct coll_round *c, char *const buffer[2][VN_MAX_CHIPS])
 {
-	const struct coll_job *j = c->job;
-	uint64_t block = j->count * c->letters->size;
+	const struct coll_operation *op = c->job->op;
+	uint64_t own;
 	uint32_t r;
 
-	for (r = 0; r < c->ranks; r++) {
+	for (r = 0; r < c->extent.ranks; r++) {
 		c->send[r] = buffer[0][r];
 		c->recv[r] = buffer[1][r];
 		/* Who has no output sends as ever. */
-		if (!j->in_place || (j->op->rooted && coll_op_blocks(j->op) && r != j->root))
+		if (!c->job->in_place ||
+		    (op->rooted && (op->send_blocks || op->recv_blocks) && r != c->extent.root))
 			continue;
-		if (j->op->recv_blocks && !j->op->send_blocks)
-			c->send[r] = c->recv[r] + r * block;
-		else if (j->op->send_blocks && !j->op->recv_blocks)
-			c->recv[r] = c->send[r] + r * block;
+		own = coll_extent_at(&c->extent, r, r) * c->letters->size;
+		if (op->recv_blocks && !op->send_blocks)
+			c->send[r] = c->recv[r] + own;
+		else if (op->send_blocks && !op->recv_blocks)
+			c->recv[r] = c->send[r] + own;
 		else
 			c->recv[r] = c->send[r];
 	}
@@ -36,14 +33,10 @@ void coll_round_place(struct coll_round *c, char *const buffer[2][VN_MAX_CHIPS])
 
 void coll_round_fill(const struct coll_round *c, uint32_t rank)
 {
-	const struct coll_operation *op = c->job->op;
-	uint64_t count = c->job->count;
-
 	/* In place, inputs come on top. */
-	memset(c->recv[rank], RUBBISH,
-	       blocks(op->recv_blocks, c->ranks) * count * c->letters->size);
+	memset(c->recv[rank], RUBBISH, coll_extent_recv(&c->extent, rank) * c->letters->size);
 	coll_letters_write(c->letters, c->send[rank], rank, c->round, 0,
-			   blocks(op->send_blocks, c->ranks) * count);
+			   coll_extent_send(&c->extent, rank));
 }
 
 /* n elements of a rank's output from at on, against n elements of an input. */
@@ -64,34 +57,61 @@ static uint64_t wrong_moved(const struct coll_round *c, uint32_t rank, uint64_t 
 	return wrong;
 }
 
+/* Block b of a rank's output; of one that has no blocks, b is 0. */
+static void output(const struct coll_round *c, uint32_t rank, uint32_t b, uint64_t *at, uint64_t *n,
+		   struct coll_source *s)
+{
+	bool blocks = c->job->op->recv_blocks;
+
+	*at = blocks ? coll_extent_at(&c->extent, rank, b) : 0;
+	*n = blocks ? coll_extent_block(&c->extent, rank, b) : coll_extent_recv(&c->extent, rank);
+	*s = coll_op_source(&c->extent, rank, b);
+	/* What stays in place is the input. */
+	if (s->kept && c->recv[rank] == c->send[rank])
+		s->kept = false;
+}
+
 static uint64_t wrong_rank(const struct coll_round *c, uint32_t rank)
 {
-	const struct coll_job *j = c->job;
+	uint32_t b, blocks = c->job->op->recv_blocks ? c->extent.ranks : 1;
+	uint64_t wrong = 0, at, n;
 	struct coll_source s;
-	uint64_t wrong = 0;
-	uint32_t b;
 
-	for (b = 0; b < blocks(j->op->recv_blocks, c->ranks); b++) {
-		s = coll_op_source(j->op, c->ranks, j->root, j->count, rank, b);
-		/* What stays in place is the input. */
-		if (s.kept && c->recv[rank] == c->send[rank])
-			s.kept = false;
-		wrong += wrong_moved(c, rank, b * j->count, &s, j->count);
+	for (b = 0; b < blocks; b++) {
+		output(c, rank, b, &at, &n, &s);
+		wrong += wrong_moved(c, rank, at, &s, n);
 	}
 	return wrong;
 }
 
+bool coll_round_late(const struct coll_round *c, uint32_t rank)
+{
+	uint32_t last = c->extent.ranks - 1;
+	struct coll_source s;
+	uint64_t at, n;
+
+	if (c->job->op->makes != COLL_MOVED)
+		return false;
+	/* Of blocks, one that is not its own. */
+	output(c, rank, last && rank == last ? last - 1 : last, &at, &n, &s);
+	if (!n)
+		return false;
+	s.first += n - 1;
+	return wrong_moved(c, rank, at + n - 1, &s, 1);
+}
+
 static uint64_t wrong_block(const struct coll_round *c, uint32_t rank)
 {
-	uint64_t count = c->job->count, want[CHUNK], wrong = 0, i;
+	uint64_t first = coll_extent_at(&c->extent, rank, rank), want[CHUNK], wrong = 0, i;
+	uint64_t count = coll_extent_recv(&c->extent, rank);
 	uint32_t size = c->letters->size, m, r;
 	int64_t acc[CHUNK];
 
 	for (i = 0; i < count; i += m) {
 		m = count - i < CHUNK ? (uint32_t)(count - i) : CHUNK;
-		for (r = 0; r < c->ranks; r++)
-			coll_letters_fold(c->letters, acc, !r, r, c->round, rank * count + i, m);
-		coll_letters_encode(c->letters, want, acc, c->ranks, m);
+		for (r = 0; r < c->extent.ranks; r++)
+			coll_letters_fold(c->letters, acc, !r, r, c->round, first + i, m);
+		coll_letters_encode(c->letters, want, acc, c->extent.ranks, m);
 		wrong += coll_wrong(c->recv[rank] + i * size, want, m, size);
 	}
 	return wrong;
@@ -101,39 +121,40 @@ static uint64_t wrong_block(const struct coll_round *c, uint32_t rank)
 static uint64_t wrong_chunk(const struct coll_round *c, uint64_t i, uint32_t n)
 {
 	const struct coll_operation *op = c->job->op;
+	uint32_t size = c->letters->size, ranks = c->extent.ranks, r;
 	uint64_t want[CHUNK], wrong = 0;
-	uint32_t size = c->letters->size, r;
 	int64_t acc[CHUNK];
 
-	for (r = 0; r < c->ranks; r++) {
+	for (r = 0; r < ranks; r++) {
 		if (op->op == VN_EXSCAN && r)
 			wrong += coll_wrong(c->recv[r] + i * size, want, n, size);
 		coll_letters_fold(c->letters, acc, !r, r, c->round, i, n);
-		if (op->makes == COLL_PREFIX || r + 1 == c->ranks)
+		if (op->makes == COLL_PREFIX || r + 1 == ranks)
 			coll_letters_encode(c->letters, want, acc, r + 1, n);
 		if (op->op == VN_SCAN)
 			wrong += coll_wrong(c->recv[r] + i * size, want, n, size);
 	}
-	for (r = 0; op->makes == COLL_FOLD && r < c->ranks; r++)
-		if (coll_op_writes(op, c->job->root, r))
+	for (r = 0; op->makes == COLL_FOLD && r < ranks; r++)
+		if (coll_op_writes(&c->extent, r))
 			wrong += coll_wrong(c->recv[r] + i * size, want, n, size);
 	return wrong;
 }
 
 uint64_t coll_round_wrong(const struct coll_round *c, uint32_t part, uint32_t parts)
 {
-	const struct coll_operation *op = c->job->op;
-	uint64_t first = c->job->count * part / parts, end = c->job->count * (part + 1) / parts;
+	enum coll_makes makes = c->job->op->makes;
+	uint64_t first = c->extent.count * part / parts;
+	uint64_t end = c->extent.count * (part + 1) / parts;
 	uint64_t wrong = 0, i, n;
 	uint32_t r;
 
-	for (r = part; r < c->ranks; r += parts) {
-		if (op->makes == COLL_FOLD_BLOCK)
+	for (r = part; r < c->extent.ranks; r += parts) {
+		if (makes == COLL_FOLD_BLOCK)
 			wrong += wrong_block(c, r);
-		else if (op->makes == COLL_MOVED || !coll_op_writes(op, c->job->root, r))
+		else if (makes == COLL_MOVED || !coll_op_writes(&c->extent, r))
 			wrong += wrong_rank(c, r);
 	}
-	for (i = first; (op->makes == COLL_FOLD || op->makes == COLL_PREFIX) && i < end; i += n) {
+	for (i = first; (makes == COLL_FOLD || makes == COLL_PREFIX) && i < end; i += n) {
 		n = end - i < CHUNK ? end - i : CHUNK;
 		wrong += wrong_chunk(c, i, (uint32_t)n);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Buffers of a collective before and after it: what is put in, what must come out. */
+/* Buffers of an operation before and after it: what is put in, what must come out. */
 #ifndef COLL_CHECK_H
 #define COLL_CHECK_H
 
@@ -9,7 +9,8 @@
 struct coll_round {
 	const struct coll_job *job;
 	const struct coll_letters *letters;
-	uint32_t ranks, round;
+	struct coll_extent extent;
+	uint32_t round;
 	char *send[VN_MAX_CHIPS], *recv[VN_MAX_CHIPS];
 };
 
@@ -22,5 +23,10 @@ void coll_round_fill(const struct coll_round *c, uint32_t rank);
  * stay as it was. Returns how many elements are wrong.
  */
 uint64_t coll_round_wrong(const struct coll_round *c, uint32_t part, uint32_t parts);
+/*
+ * Whether the last element of what was moved to a rank is wrong: a look that takes
+ * next to no time, for when the rank is through and others are not.
+ */
+bool coll_round_late(const struct coll_round *c, uint32_t rank);
 
 #endif

@@ -17,6 +17,16 @@ static const struct coll_type types[] = {
 
 #define TYPES (sizeof(types) / sizeof(*types))
 
+const struct coll_type *coll_type_at(unsigned int i)
+{
+	return i < TYPES ? &types[i] : NULL;
+}
+
+bool coll_type_reduces(const struct coll_type *type, enum vn_redop op)
+{
+	return !type->exponent || (op != VN_BAND && op != VN_BOR && op != VN_BXOR);
+}
+
 const struct coll_type *coll_type_find(const char *name)
 {
 	size_t i;

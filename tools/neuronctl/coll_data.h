@@ -25,6 +25,10 @@ struct coll_type {
 	uint32_t doublings; /* 1 may be doubled so often (at most 30 times) */
 };
 
+/* Number i of them, NULL behind the last. */
+const struct coll_type *coll_type_at(unsigned int i);
+/* What is bitwise is for integers. */
+bool coll_type_reduces(const struct coll_type *type, enum vn_redop op);
 /* NULL and -1 for a name that is none. */
 const struct coll_type *coll_type_find(const char *name);
 int coll_redop_find(const char *name);

@@ -10,6 +10,7 @@ int coll_bench(struct ctl *c);
 int coll_tune(struct ctl *c);
 int coll_explain(struct ctl *c);
 extern const struct ctl_option coll_bench_options[], coll_tune_options[], coll_explain_options[];
+extern const char coll_tune_letters[];
 
 /* They return an exit status; opt is the number of the command's option. */
 
@@ -19,7 +20,7 @@ int coll_number(const struct ctl *c, int opt, bool units, uint64_t otherwise, ui
 /* Number of the word in words, which ends with NULL; 0 for a missing option. */
 int coll_word(const struct ctl *c, int opt, const char *const *words, unsigned int *word);
 int coll_way(const struct ctl *c, int opt, enum vn_way *way);
-/* An operation; all: NULL for the word "all". */
+/* A collective; all: also an operation between two ranks, NULL for the word "all". */
 int coll_operation(const struct ctl *c, const char *name, bool all,
 		   const struct coll_operation **op);
 /* So many ranks there are; 0: as many as chips. After ctl_open(). */

@@ -1,39 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "coll_check.h"
-#include "ctl.h"
+#include "coll_calls.h"
+#include "coll_crew.h"
 
-/* What the members of a phase share. */
+/* What the members share while they carry out a job. */
 struct shared {
+	struct coll_crew crew;
 	struct coll_runner *runner;
 	const struct coll_job *job;
-	vn_unique_id id;
 	struct coll_round round;
-	uint32_t members;
-	bool crowded; /* more of them than CPUs */
-	cpu_set_t cpus;
-	uint32_t arrived, phase; /* of the barrier; atomic */
-	bool failed; /* atomic; why is from whoever failed first */
+	struct coll_calls *calls; /* [ranks] */
 	bool enough; /* by member 0, before they meet */
-	char why[512];
+	double since; /* likewise, of the first iteration */
+	struct vn_comm_stats before; /* likewise, rank 0's */
 	uint64_t wrong; /* atomic */
-	uint64_t entered; /* atomic: members, into all iterations so far */
 	struct {
 		_Alignas(64) double us;
+		uint32_t entered; /* atomic: iterations */
 	} member[VN_MAX_CHIPS];
-};
-
-struct member {
-	struct shared *s;
-	uint32_t number, first, own; /* ranks it drives */
-	void (*work)(struct member *m);
 };
 
 static double now_us(void)
@@ -44,198 +32,163 @@ static double now_us(void)
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-/* The caller's vn_error() is why. */
-static void fail(struct shared *s)
+static struct coll_extent extent(const struct coll_job *job, uint32_t ranks)
 {
-	char why[sizeof(s->why)];
-
-	snprintf(why, sizeof(why), "%s", vn_error());
-	if (!__atomic_exchange_n(&s->failed, true, __ATOMIC_ACQ_REL))
-		memcpy(s->why, why, sizeof(why));
-}
-
-/* ---- members ---------------------------------------------------------------- */
-
-static void *member_main(void *arg)
-{
-	struct member *m = arg;
-
-	m->work(m);
-	return NULL;
-}
-
-/* Runs work on all members and waits for them. */
-static int phase(struct shared *s, void (*work)(struct member *m))
-{
-	struct coll_runner *r = s->runner;
-	pthread_t thread[VN_MAX_CHIPS];
-	struct member m[VN_MAX_CHIPS];
-	uint32_t i;
-
-	s->members = r->one_thread ? 1 : r->ranks;
-	if (sched_getaffinity(0, sizeof(s->cpus), &s->cpus))
-		CPU_ZERO(&s->cpus);
-	s->crowded = s->members > (uint32_t)CPU_COUNT(&s->cpus);
-	for (i = 0; i < s->members; i++)
-		m[i] = (struct member){ .s = s,
-					.number = i,
-					.first = i,
-					.own = r->one_thread ? r->ranks : 1,
-					.work = work };
-	if (r->one_thread) {
-		work(&m[0]);
-	} else {
-		for (i = 0; i < s->members; i++)
-			if (pthread_create(&thread[i], NULL, member_main, &m[i]))
-				ctl_no_memory();
-		for (i = 0; i < s->members; i++)
-			pthread_join(thread[i], NULL);
-	}
-	if (s->failed && s->job)
-		return ctl_fail("%s of %s: %s", vn_coll_name(s->job->op->op),
-				vn_type_name(s->job->type->type), s->why);
-	return s->failed ? ctl_fail("%s", s->why) : CTL_OK;
-}
-
-/* With a CPU for each, each has its own. */
-static void place(const struct member *m)
-{
-	uint32_t n = 0;
-	cpu_set_t one;
-	int cpu;
-
-	for (cpu = 0; cpu < CPU_SETSIZE && !m->s->crowded && m->s->members > 1; cpu++) {
-		if (!CPU_ISSET(cpu, &m->s->cpus) || n++ != m->number)
-			continue;
-		CPU_ZERO(&one);
-		CPU_SET(cpu, &one);
-		sched_setaffinity(0, sizeof(one), &one);
-	}
-}
-
-static void meet(struct shared *s)
-{
-	uint32_t seen = __atomic_load_n(&s->phase, __ATOMIC_RELAXED), n = 0;
-
-	if (__atomic_add_fetch(&s->arrived, 1, __ATOMIC_ACQ_REL) == s->members) {
-		__atomic_store_n(&s->arrived, 0, __ATOMIC_RELAXED);
-		/* Releases what all of them wrote; pairs with the loads below. */
-		__atomic_store_n(&s->phase, seen + 1, __ATOMIC_RELEASE);
-		return;
-	}
-	while (__atomic_load_n(&s->phase, __ATOMIC_ACQUIRE) == seen)
-		if (s->crowded || ++n % 4096 == 0)
-			sched_yield();
+	return (struct coll_extent){
+		.op = job->op, .ranks = ranks, .root = job->root, .count = job->count
+	};
 }
 
 /* ---- iterations ------------------------------------------------------------- */
 
 /* A communicator that failed is of no use: the others are not to wait for us. */
-static void give_up(struct member *m)
+static void give_up(const struct coll_member *m, struct shared *s)
 {
-	vn_comm_t *comm = &m->s->runner->comm[m->first];
+	vn_comm_t *comm = &s->runner->comm[m->first];
 	uint32_t i;
 
-	fail(m->s);
+	coll_crew_fail(m->crew);
 	for (i = 0; i < m->own; i++) {
 		vn_comm_abort(comm[i]);
 		comm[i] = NULL;
 	}
 }
 
-static int start(const struct member *m, uint32_t rank)
+/* Ends a group; it remembers an error, the crew the text of it. */
+static int end_group(struct shared *s, int err)
 {
-	const struct coll_round *c = &m->s->round;
-	const struct coll_job *j = c->job;
-	struct vn_op op = {
-		.op = j->op->op,
-		.way = j->way,
-		.type = j->type->type,
-		.redop = coll_op_reduces(j->op) ? m->s->runner->redop[rank] : VN_SUM,
-		.root = (int)j->root,
-		.count = j->count,
-		.sendbuff = c->send[rank],
-		.recvbuff = c->recv[rank],
-		.to = m->s->runner->to,
-	};
-
-	return vn_op_start(&op, m->s->runner->comm[rank], NULL, NULL);
+	if (err)
+		coll_crew_fail(&s->crew);
+	return vn_group_end() ?: err;
 }
 
-static int carry_out(const struct member *m)
+static int sync_ranks(const struct coll_member *m, const struct shared *s)
 {
-	vn_comm_t *comm = m->s->runner->comm;
-	uint32_t last = m->first + m->own, r;
+	uint32_t r;
 	int err = 0;
 
-	if (m->own == 1)
-		return start(m, m->first) ?: vn_comm_sync(comm[m->first], VN_FOREVER);
-	err = vn_group_start();
-	for (r = m->first; !err && r < last; r++)
-		err = start(m, r);
-	/* A group remembers an error; this one has the text of it. */
-	if (err) {
-		fail(m->s);
-		vn_group_end();
-		return err;
-	}
-	err = vn_group_end();
-	for (r = m->first; !err && r < last; r++)
-		err = vn_comm_sync(comm[r], VN_FOREVER);
+	for (r = m->first; !err && r < m->first + m->own; r++)
+		err = vn_comm_sync(s->runner->comm[r], VN_FOREVER);
 	return err;
 }
 
+static int prepare(const struct coll_member *m, struct shared *s)
+{
+	int err = vn_group_start();
+	uint32_t r;
+
+	for (r = m->first; !err && r < m->first + m->own; r++)
+		err = coll_calls_make(&s->calls[r], &s->round, r, s->runner->comm[r],
+				      s->job->persistent);
+	err = end_group(s, err) ?: sync_ranks(m, s);
+	if (!err && !m->number)
+		err = vn_comm_stats(s->runner->comm[0], &s->before);
+	return err;
+}
+
+static int carry_out(const struct coll_member *m, struct shared *s)
+{
+	uint32_t r;
+	int err = 0;
+
+	if (m->own == 1)
+		return coll_calls_start(&s->calls[m->first]) ?: sync_ranks(m, s);
+	err = vn_group_start();
+	for (r = m->first; !err && r < m->first + m->own; r++)
+		err = coll_calls_start(&s->calls[r]);
+	return end_group(s, err) ?: sync_ranks(m, s);
+}
+
+/*
+ * Of an operation without data: nobody leaves a barrier before all have entered it,
+ * nor has a signal before it is given.
+ */
+static uint64_t missing(const struct coll_member *m, const struct shared *s, uint32_t iterations)
+{
+	uint32_t members = m->crew->members, k;
+	uint64_t n = 0;
+
+	for (k = 0; k < members; k++)
+		if (!s->job->op->pair || k == coll_previous(m->number, members))
+			n += __atomic_load_n(&s->member[k].entered, __ATOMIC_RELAXED) < iterations;
+	return n;
+}
+
 /* Member 0, between two meetings: the time of an iteration, and is it enough? */
-static void note(struct shared *s, uint32_t i, double since)
+static void note(struct shared *s, uint32_t i)
 {
 	const struct coll_job *j = s->job;
 	double slowest = 0;
 	uint32_t k;
 
-	for (k = 0; k < s->members; k++)
+	for (k = 0; k < s->crew.members; k++)
 		if (s->member[k].us > slowest)
 			slowest = s->member[k].us;
+	/* There and back. */
+	if (j->op->returns)
+		slowest /= 2;
 	if (i >= j->warmup)
 		s->runner->us[i - j->warmup] = slowest;
 	s->enough = i + 1 >= j->warmup + j->iters ||
-		    (i >= j->warmup && j->most_us && now_us() - since > j->most_us);
+		    (i >= j->warmup && j->most_us && now_us() - s->since > j->most_us);
 	s->runner->done = i + 1 - j->warmup;
 }
 
-static void iterate(struct member *m)
+/* Returns how many elements are wrong of those this member looks at. */
+static uint64_t iteration(const struct coll_member *m, struct shared *s, uint32_t i)
 {
-	struct shared *s = m->s;
-	double t, since = now_us();
+	bool late = false, data = s->job->op->makes;
+	uint64_t wrong = 0;
+	uint32_t r;
+	double t;
+
+	for (r = m->first; data && r < m->first + m->own; r++)
+		coll_round_fill(&s->round, r);
+	coll_crew_meet(m->crew);
+	__atomic_store_n(&s->member[m->number].entered, i + 1, __ATOMIC_RELAXED);
+	t = now_us();
+	if (carry_out(m, s))
+		give_up(m, s);
+	s->member[m->number].us = now_us() - t;
+	if (!data)
+		wrong = missing(m, s, i + 1);
+	else if (m->own == 1)
+		late = coll_round_late(&s->round, m->first);
+	coll_crew_meet(m->crew);
+	if (!m->number)
+		note(s, i);
+	if (data && !__atomic_load_n(&m->crew->failed, __ATOMIC_ACQUIRE)) {
+		wrong = coll_round_wrong(&s->round, m->number, m->crew->members);
+		/* What is right by now was not when the operation had ended here. */
+		wrong += late && !coll_round_late(&s->round, m->first);
+	}
+	coll_crew_meet(m->crew);
+	return wrong;
+}
+
+static void iterate(struct coll_member *m, void *arg)
+{
+	struct shared *s = arg;
 	uint64_t wrong = 0;
 	uint32_t i, r;
 
-	place(m);
-	for (i = 0;; i++) {
+	coll_member_place(m);
+	if (prepare(m, s))
+		give_up(m, s);
+	if (!m->number)
+		s->since = now_us();
+	coll_crew_meet(m->crew);
+	for (i = 0; !m->crew->failed && !s->enough; i++) {
 		if (!m->number)
 			s->round.round = ++s->runner->round;
-		meet(s); /* nobody compares any more, and the round is known */
-		for (r = m->first; s->job->op->makes && r < m->first + m->own; r++)
-			coll_round_fill(&s->round, r);
-		meet(s);
-		__atomic_fetch_add(&s->entered, 1, __ATOMIC_SEQ_CST);
-		t = now_us();
-		if (carry_out(m))
-			give_up(m);
-		s->member[m->number].us = now_us() - t;
-		/* Nobody leaves a barrier before all have entered it. */
-		if (!s->job->op->makes)
-			wrong += s->members * (i + 1ull) -
-				 __atomic_load_n(&s->entered, __ATOMIC_SEQ_CST);
-		meet(s);
-		if (!m->number)
-			note(s, i, since);
-		if (!__atomic_load_n(&s->failed, __ATOMIC_ACQUIRE) && s->job->op->makes)
-			wrong += coll_round_wrong(&s->round, m->number, s->members);
-		meet(s);
-		if (s->failed || s->enough)
-			break;
+		coll_crew_meet(m->crew); /* the round is known */
+		wrong += iteration(m, s, i);
 	}
 	__atomic_fetch_add(&s->wrong, wrong, __ATOMIC_RELAXED);
+	/* After a failure they went with the communicator. */
+	for (r = m->first; !m->crew->failed && r < m->first + m->own; r++)
+		if (coll_calls_forget(&s->calls[r]))
+			coll_crew_fail(m->crew);
 }
 
 static int by_value(const void *a, const void *b)
@@ -264,58 +217,35 @@ static enum vn_way way_taken(vn_comm_t comm, const struct vn_comm_stats *before)
 	return best;
 }
 
-/* Each rank's reduction; a pre-multiplied sum is made, and forgotten at the end. */
-static int make_redops(struct coll_runner *r, const struct coll_job *job,
-		       const struct coll_letters *letters)
-{
-	uint64_t scalar;
-	uint32_t i;
-
-	for (i = 0; i < r->ranks; i++) {
-		r->redop[i] = job->redop;
-		if (!coll_op_reduces(job->op) || job->redop != VN_PREMULSUM)
-			continue;
-		coll_letters_scalar(letters, i, &scalar);
-		if (vn_red_op_create_pre_mul_sum(&r->redop[i], &scalar, job->type->type,
-						 VN_SCALAR_HOST_IMMEDIATE, r->comm[i]))
-			return ctl_fail_lib();
-	}
-	return 0;
-}
-
-static void forget_redops(struct coll_runner *r)
-{
-	uint32_t i;
-
-	for (i = 0; i < r->ranks; i++)
-		if (r->comm[i] && r->redop[i] >= VN_REDOP_COUNT)
-			vn_red_op_destroy(r->redop[i], r->comm[i]);
-}
-
 int coll_run(struct coll_runner *r, const struct coll_job *job, struct coll_result *result)
 {
-	struct shared *s = ctl_realloc(NULL, 1, sizeof(*s));
+	struct shared *s = aligned_alloc(_Alignof(struct shared), sizeof(*s));
 	struct coll_letters letters;
-	struct vn_comm_stats before;
-	int ret;
+	int ret = CTL_OK;
 
+	if (!s)
+		ctl_no_memory();
 	coll_letters_init(&letters, job->type, coll_op_reduces(job->op), job->redop, r->ranks);
 	memset(s, 0, sizeof(*s));
 	s->runner = r;
 	s->job = job;
-	s->round = (struct coll_round){ .job = job, .letters = &letters, .ranks = r->ranks };
+	s->round = (struct coll_round){ .job = job, .letters = &letters };
+	s->round.extent = extent(job, r->ranks);
 	coll_round_place(&s->round, r->buffer);
+	s->calls = ctl_realloc(NULL, r->ranks, sizeof(*s->calls));
 	r->us = ctl_realloc(r->us, job->iters, sizeof(*r->us));
-	ret = vn_comm_stats(r->comm[0], &before) ? ctl_fail_lib() : make_redops(r, job, &letters);
-	ret = ret ?: phase(s, iterate);
-	forget_redops(r);
-	if (!ret) {
+	coll_crew_work(&s->crew, r->ranks, r->one_thread, iterate, s);
+	if (s->crew.failed) {
+		ret = ctl_fail("%s of %s: %s", coll_op_name(job->op), vn_type_name(job->type->type),
+			       s->crew.why);
+	} else {
 		qsort(r->us, r->done, sizeof(*r->us), by_value);
 		*result = (struct coll_result){ .iters = r->done,
 						.us = r->us,
 						.wrong = s->wrong,
-						.way = way_taken(r->comm[0], &before) };
+						.way = way_taken(r->comm[0], &s->before) };
 	}
+	free(s->calls);
 	free(s);
 	return ret;
 }
@@ -330,7 +260,7 @@ double coll_percentile(const struct coll_result *result, uint32_t percent)
 uint64_t coll_run_count(const struct coll_operation *op, const struct coll_type *type,
 			uint32_t ranks, uint64_t bytes)
 {
-	uint64_t count = bytes / vn_type_size(type->type) / (coll_op_blocks(op) ? ranks : 1);
+	uint64_t count = bytes / vn_type_size(type->type) / coll_op_counts(op, ranks);
 
 	if (!op->makes)
 		return 0;
@@ -339,34 +269,50 @@ uint64_t coll_run_count(const struct coll_operation *op, const struct coll_type 
 
 uint64_t coll_run_bytes(const struct coll_job *job, uint32_t ranks)
 {
-	return job->count * vn_type_size(job->type->type) * (coll_op_blocks(job->op) ? ranks : 1);
+	return job->count * vn_type_size(job->type->type) * coll_op_counts(job->op, ranks);
 }
 
 void coll_run_needs(const struct coll_job *job, uint32_t ranks, uint64_t bytes[2])
 {
-	uint64_t block = job->count * vn_type_size(job->type->type);
-	uint64_t send = job->op->send_blocks ? block * ranks : block;
-	uint64_t recv = job->op->recv_blocks ? block * ranks : block;
+	uint64_t size = vn_type_size(job->type->type), send, recv;
+	struct coll_extent e = extent(job, ranks);
 
+	/* Nobody's block is longer than the last one's. */
+	send = coll_extent_send(&e, ranks - 1) * size;
+	recv = coll_extent_recv(&e, ranks - 1) * size;
 	if (send > bytes[0])
 		bytes[0] = send;
 	if (recv > bytes[1])
 		bytes[1] = recv;
 }
 
-static void join_ranks(struct member *m)
+/* Of one communicator. */
+struct joining {
+	struct coll_crew crew;
+	struct coll_runner *runner;
+	vn_unique_id id;
+};
+
+static void join_ranks(struct coll_member *m, void *arg)
 {
-	struct coll_runner *r = m->s->runner;
-	int err;
+	struct joining *j = arg;
+	struct coll_runner *r = j->runner;
+	uint32_t i;
+	int k, err;
 
 	if (r->one_thread)
 		err = vn_set_chip(r->dev, 0) ?: vn_comm_init_all(r->comm, (int)r->ranks, NULL);
 	else
 		err = vn_set_chip(r->dev, m->first)
-			      ?: vn_comm_init_rank(&r->comm[m->first], (int)r->ranks, m->s->id,
+			      ?: vn_comm_init_rank(&r->comm[m->first], (int)r->ranks, j->id,
 						   (int)m->first);
+	for (i = m->first; r->registered && i < m->first + m->own; i++)
+		for (k = 0; !err && k < 2; k++)
+			if (r->bytes[k])
+				err = vn_comm_register(r->comm[i], r->buffer[k][i], r->bytes[k],
+						       &r->registration[k][i]);
 	if (err)
-		fail(m->s);
+		coll_crew_fail(m->crew);
 }
 
 /* In whole pages, touched, so that none is missing later. */
@@ -384,11 +330,11 @@ static void *host_memory(uint64_t bytes)
 
 int coll_run_begin(struct coll_runner *r, const uint64_t bytes[2])
 {
-	struct shared *s;
+	struct joining j = { .runner = r };
 	uint32_t i;
-	int k, ret;
+	int k;
 
-	coll_op_permutation(r->to, r->ranks);
+	memcpy(r->bytes, bytes, sizeof(r->bytes));
 	for (i = 0; i < r->ranks; i++) {
 		for (k = 0; k < 2; k++) {
 			if (r->host) {
@@ -400,36 +346,35 @@ int coll_run_begin(struct coll_runner *r, const uint64_t bytes[2])
 			r->buffer[k][i] = r->hbm[k][i].ptr;
 		}
 	}
-	s = ctl_realloc(NULL, 1, sizeof(*s));
-	memset(s, 0, sizeof(*s));
-	s->runner = r;
-	ret = vn_get_unique_id(&s->id) ? ctl_fail_lib() : phase(s, join_ranks);
-	free(s);
-	return ret;
+	if (vn_get_unique_id(&j.id))
+		return ctl_fail_lib();
+	coll_crew_work(&j.crew, r->ranks, r->one_thread, join_ranks, &j);
+	return j.crew.failed ? ctl_fail("%s", j.crew.why) : CTL_OK;
 }
 
-static void leave(struct member *m)
+static void leave(struct coll_member *m, void *arg)
 {
-	vn_comm_t *comm = m->s->runner->comm;
+	struct coll_runner *r = arg;
 	uint32_t i;
+	int k;
 
 	for (i = m->first; i < m->first + m->own; i++) {
-		if (comm[i])
-			vn_comm_destroy(comm[i]);
-		comm[i] = NULL;
+		for (k = 0; r->comm[i] && k < 2; k++)
+			if (r->registration[k][i])
+				vn_comm_deregister(r->comm[i], r->registration[k][i]);
+		if (r->comm[i])
+			vn_comm_destroy(r->comm[i]);
+		r->comm[i] = NULL;
 	}
 }
 
 void coll_run_end(struct coll_runner *r)
 {
-	struct shared *s = ctl_realloc(NULL, 1, sizeof(*s));
+	struct coll_crew crew = { .members = 0 };
 	uint32_t i;
 	int k;
 
-	memset(s, 0, sizeof(*s));
-	s->runner = r;
-	phase(s, leave);
-	free(s);
+	coll_crew_work(&crew, r->ranks, r->one_thread, leave, r);
 	for (i = 0; i < r->ranks; i++) {
 		for (k = 0; k < 2; k++) {
 			if (r->host)

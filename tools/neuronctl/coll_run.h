@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Carrying out a collective operation again and again: a communicator over the
- * first chips with a buffer to send from and one to receive in for each rank,
- * driven by a thread per rank or by one for all.
+ * Carrying out an operation again and again: a communicator over the first chips
+ * with a buffer to send from and one to receive in for each rank, driven by a thread
+ * per rank or by one for all.
  *
  * An iteration: every member (thread) rewrites its inputs, and its outputs with
  * rubbish; they meet, outside the library; each reads the clock, starts the
- * operation, waits for it, reads the clock; they meet and compare every element.
- * The time of an iteration is that of the slowest member.
+ * operation, waits for it, reads the clock, and has a look at what came last; they
+ * meet and compare every element. The time of an iteration is that of the slowest
+ * member.
  */
 #ifndef COLL_RUN_H
 #define COLL_RUN_H
@@ -22,8 +23,9 @@ struct coll_job {
 	enum vn_redop redop;
 	enum vn_way way;
 	uint32_t root;
-	uint64_t count; /* of a block, for operations with blocks */
+	uint64_t count; /* of a block, for operations with blocks; of unequal ones, of all */
 	bool in_place;
+	bool persistent; /* prepared once, then launched */
 	uint32_t warmup, iters;
 	double most_us; /* ends after that long, with one iteration at least; 0: never */
 };
@@ -39,21 +41,22 @@ struct coll_runner {
 	vn_device_t dev;
 	uint32_t ranks;
 	bool one_thread, host;
+	bool registered; /* the buffers, with the communicator */
 
 	vn_comm_t comm[VN_MAX_CHIPS];
-	enum vn_redop redop[VN_MAX_CHIPS]; /* each rank's, of the job */
 	struct vn_mem hbm[2][VN_MAX_CHIPS]; /* sends, receives */
 	char *buffer[2][VN_MAX_CHIPS];
-	int to[VN_MAX_CHIPS];
+	void *registration[2][VN_MAX_CHIPS];
+	uint64_t bytes[2]; /* of a buffer */
 	uint32_t round;
 	double *us;
 	uint32_t done; /* times in us */
 };
 
 /*
- * Makes communicator and buffers: dev, ranks, one_thread and host say which. The
- * buffers are for all jobs that coll_run_needs() was asked about, as largest bytes
- * of one rank. Exit status; coll_run_end() in any case.
+ * Makes communicator and buffers: dev, ranks, one_thread, host and registered say
+ * which. The buffers are for all jobs that coll_run_needs() was asked about, as
+ * largest bytes of one rank. Exit status; coll_run_end() in any case.
  */
 int coll_run_begin(struct coll_runner *r, const uint64_t bytes[2]);
 void coll_run_end(struct coll_runner *r);

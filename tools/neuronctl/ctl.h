@@ -36,6 +36,7 @@ struct ctl_command {
 	unsigned int min_args;
 	unsigned int max_args;
 	const struct ctl_option *options; /* ends with an empty one */
+	const char *letters; /* of these, one each, a blank for none; or NULL */
 	const char *help;
 	int (*run)(struct ctl *c); /* exit status */
 };

@@ -40,6 +40,14 @@ enum parsed {
 	WRONG,
 };
 
+/* The letter of a command's option, 0 if it has none. */
+static int letter(const struct ctl_command *cmd, size_t option)
+{
+	if (!cmd->letters || option >= strlen(cmd->letters) || cmd->letters[option] == ' ')
+		return 0;
+	return cmd->letters[option];
+}
+
 static void print_usage(FILE *to, const struct ctl_object *o, const struct ctl_command *cmd)
 {
 	const struct ctl_option *opt;
@@ -93,13 +101,15 @@ static void help_object(const struct ctl_object *o)
 	const struct ctl_option *opt;
 	const struct ctl_command *cmd;
 	char name[40];
+	int n;
 
 	for (cmd = o->commands; cmd->run; cmd++) {
 		print_usage(stdout, o, cmd);
 		printf("    %s\n", cmd->help);
 		for (opt = cmd->options; opt && opt->name; opt++) {
-			snprintf(name, sizeof(name), "--%s %s", opt->name,
-				 opt->arg ? opt->arg : "");
+			n = letter(cmd, (size_t)(opt - cmd->options));
+			snprintf(name, sizeof(name), n ? "--%s %s, -%c" : "--%s %s", opt->name,
+				 opt->arg ? opt->arg : "", n);
 			printf("    %-18s %s\n", name, opt->help);
 		}
 	}
@@ -187,18 +197,24 @@ static enum parsed parse(struct ctl *c, int ac, char **av)
 {
 	struct option longs[GLOBALS + CTL_OPTIONS_MAX + 1] = { { NULL, 0, NULL, 0 } };
 	const struct ctl_option *opt = c->command ? c->command->options : NULL;
-	int i, n, ch;
+	char shorts[16 + 2 * CTL_OPTIONS_MAX];
+	int i, n, ch, end;
 
+	/* A leading + ends at the first argument. */
+	end = sprintf(shorts, c->command ? ":d:jph" : "+:d:jph");
 	for (n = 0; n < GLOBALS; n++)
 		longs[n] = globals[n].o;
 	for (i = 0; opt && opt[i].name; i++, n++) {
 		longs[n].name = opt[i].name;
 		longs[n].has_arg = opt[i].arg ? required_argument : no_argument;
 		longs[n].val = 0x100 + i;
+		if (letter(c->command, (size_t)i))
+			end += sprintf(shorts + end, "%c%s", letter(c->command, (size_t)i),
+				       opt[i].arg ? ":" : "");
 	}
 	opterr = 0;
 	optind = 0; /* makes getopt begin afresh */
-	while ((ch = getopt_long(ac, av, c->command ? ":d:jph" : "+:d:jph", longs, NULL)) != -1) {
+	while ((ch = getopt_long(ac, av, shorts, longs, NULL)) != -1) {
 		switch (ch) {
 		case 'd':
 			c->device = optarg;
@@ -215,7 +231,9 @@ static enum parsed parse(struct ctl *c, int ac, char **av)
 		case ':':
 			return wrong_option(c, ch, av[optind - 1]);
 		default:
-			c->option[ch - 0x100] = optarg ? optarg : "";
+			for (i = 0; ch < 0x100 && letter(c->command, (size_t)i) != ch; i++)
+				;
+			c->option[ch < 0x100 ? i : ch - 0x100] = optarg ? optarg : "";
 		}
 	}
 	return GO_ON;

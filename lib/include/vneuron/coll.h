@@ -143,7 +143,7 @@ typedef double vn_cost_fn(void *arg, enum vn_way way, enum vn_coll op, int ranks
  *	Without it, when the last has arrived. -1: $VNEURON_COLL_CHECK, else off
  * @way: force one (it still gives way to one that can do it at all); AUTO:
  *	$VNEURON_COLL_WAY, else the tuner
- * @cost: replaces the tuner's cost function; NULL: built-in figures
+ * @cost: replaces the tuner's figures; NULL: the table's and the built-in ones
  * @cost_arg: its first argument
  *
  * timeout, check, way and cost of rank 0 hold for all.
@@ -244,7 +244,7 @@ int vn_comm_chip(vn_comm_t comm, uint32_t *chip);
 /**
  * struct vn_comm_stats - what a rank did so far
  * @ops: operations finished
- * @way_ops: of those, by way
+ * @way_ops: of those, by way; operations between two ranks count as SHARE
  * @way_bytes: bytes this rank asked for, by way
  * @plans: plans the communicator holds compiled
  * @launches: launches of them so far
@@ -443,7 +443,7 @@ int vn_comm_window_register(vn_comm_t comm, void *buff, size_t size, vn_comm_win
  * vn_comm_window_deregister - forget a window, on this rank
  *
  * Waits for this rank's operations. Others may still reach the buffer through their
- * handles: a barrier comes first.
+ * handles: a barrier comes first. -EBUSY: a group holds back operations of this rank.
  */
 int vn_comm_window_deregister(vn_comm_t comm, vn_comm_window_t window);
 int vn_win_get_user_ptr(vn_comm_t comm, vn_comm_window_t window, void **ptr);
@@ -587,24 +587,64 @@ int vn_op_way(vn_persistent_t persistent, enum vn_way *way);
 /**
  * vn_op_free - forget it; launches already started go on
  *
- * Those that are left go with their communicator's handle.
+ * Those that are left go with their communicator's handle. -EBUSY: a group holds back
+ * operations of this rank.
  */
 int vn_op_free(vn_persistent_t persistent);
 
 /* ---- the tuner ------------------------------------------------------------ */
 
+/*
+ * It takes the way that costs least. A cost is that of vn_config.cost if there is
+ * one; else of the table that "neuronctl coll tune" made on this machine, if it has
+ * measured that way of the operation; else a built-in figure. What is forced (by
+ * the operation's record, vn_config.way or $VNEURON_COLL_WAY) comes before all.
+ *
+ * The table is $VNEURON_COLL_TABLE ("none" or empty: no table), else
+ * ${XDG_CACHE_HOME:-$HOME/.cache}/vneuron/coll-HOME.table if that exists, where
+ * HOME is vn_device_home(). It is read when a communicator is made; -EINVAL names
+ * the line that can't be understood. One that was made in the other home, or with
+ * another number of cores, counts for nothing.
+ */
+
+/**
+ * enum vn_cost_source - where a cost comes from
+ * @VN_COST_NONE: the way is out of the question
+ * @VN_COST_BUILT_IN: a built-in figure
+ * @VN_COST_TABLE: measured, from the table
+ * @VN_COST_CALLER: vn_config.cost
+ */
+enum vn_cost_source {
+	VN_COST_NONE = 0,
+	VN_COST_BUILT_IN = 1,
+	VN_COST_TABLE = 2,
+	VN_COST_CALLER = 3,
+};
+
+/**
+ * vn_cost_source_name - "none", "built-in", "table", "caller"; NULL for none of these
+ */
+const char *vn_cost_source_name(enum vn_cost_source source);
+
 /**
  * struct vn_choice - what the tuner would do, and why
  * @way: chosen
+ * @forced: 1: because somebody forces it, whatever it costs; else 0
  * @cost_us: of every way; negative: out of the question
- * @source: where the figures come from: "built-in", "caller"
+ * @from: where each of them comes from
+ * @source: where the figures come from: "caller", "table FILE" if one of them is
+ *	from there, "built-in"
  * @why: one line for people
+ * @note: why a table that exists was not used; "" else
  */
 struct vn_choice {
 	enum vn_way way;
+	int forced;
 	double cost_us[VN_WAY_COUNT];
-	char source[256];
+	enum vn_cost_source from[VN_WAY_COUNT];
+	char source[448];
 	char why[256];
+	char note[512];
 };
 
 /**
@@ -613,6 +653,13 @@ struct vn_choice {
  */
 int vn_coll_explain(vn_device_t dev, enum vn_coll op, int ranks, uint64_t bytes,
 		    const struct vn_config *config, struct vn_choice *choice);
+
+/**
+ * vn_coll_table_path - where the tuner looks for its table, "" for nowhere
+ * @path: out
+ * @size: of path; -ENAMETOOLONG: it has not the room
+ */
+int vn_coll_table_path(vn_device_t dev, char *path, size_t size);
 
 #ifdef __cplusplus
 }
