@@ -373,6 +373,8 @@ bool coll_meet_post(struct vn_lib_comm *c, struct coll_pending *d);
 bool coll_meet_finish(struct vn_lib_comm *c, struct coll_pending *d);
 /* After a failure: nobody looks at its buffers any more. */
 bool coll_meet_may_leave(struct vn_lib_comm *c, const struct coll_pending *d);
+/* Fails it if somebody is there who calls something else. */
+int coll_meet_compare(const struct coll_pending *d);
 /* Who has not posted it, as text. Returns how many. */
 uint32_t coll_meet_missing(const struct coll_pending *d, char *text, size_t size);
 enum vn_way coll_meet_way(const struct vn_lib_comm *c, const struct coll_pending *d);

@@ -501,6 +501,18 @@ enum vn_way coll_meet_way(const struct vn_lib_comm *c, const struct coll_pending
 	return slot_of(c->team, d->seq)->planned ? VN_WAY_PLAN : VN_WAY_SHARE;
 }
 
+int coll_meet_compare(const struct coll_pending *d)
+{
+	struct coll_team *t = d->comm->team;
+	const struct coll_post *post = slot_of(t, d->seq)->post;
+	uint32_t rank = d->comm->rank;
+
+	for (uint32_t r = 0; r < t->ranks && posted(&post[rank], d->seq); r++)
+		if (posted(&post[r], d->seq) && !agree(&post[r], &post[rank]))
+			return mismatch(t, d->seq, r, rank);
+	return 0;
+}
+
 uint32_t coll_meet_missing(const struct coll_pending *d, char *text, size_t size)
 {
 	const struct coll_team *t = d->comm->team;

@@ -402,19 +402,35 @@ static void disagree(struct rank *me)
 		me->wrong = 1;
 }
 
+/* Who was first may be through with it, and is told by what comes next. */
+static void told_later(struct rank *me)
+{
+	for (int i = 0; i < 3000 && !me->err; i++) {
+		sleep_ms(1);
+		vn_comm_get_async_error(me->comm, &me->err);
+	}
+	if (me->err)
+		vn_barrier(me->comm, NULL);
+}
+
 /* Roots that differ: nobody needs anybody, yet it is no broadcast. */
 static void other_roots(struct rank *me)
 {
 	me->err = vn_broadcast(send_mem[me->number].ptr, recv_mem[me->number].ptr, 2, VN_FLOAT32,
 			       me->number, me->comm, NULL)
 			  ?: vn_comm_sync(me->comm, LONG);
-	/* Who was first is through with it, and told by what comes next. */
-	for (int i = 0; i < 1000 && !me->err; i++) {
-		sleep_ms(1);
-		vn_comm_get_async_error(me->comm, &me->err);
-	}
-	if (me->err)
-		vn_barrier(me->comm, NULL);
+	told_later(me);
+}
+
+/* The root has so little that it posts it along and is off; the others want to share work. */
+static void little_of_much(struct rank *me)
+{
+	if (me->number)
+		sleep_ms(20);
+	me->err = vn_broadcast(send_mem[me->number].ptr, recv_mem[me->number].ptr,
+			       me->number ? 100000 : 2, VN_FLOAT32, 0, me->comm, NULL)
+			  ?: vn_comm_sync(me->comm, LONG);
+	told_later(me);
 }
 
 /* Stands behind a descriptor that waits for ever. */
@@ -538,6 +554,8 @@ int main(void)
 	failing("another count", disagree, -EINVAL, "rank 2", false);
 	failing("another count, checked", disagree, -EINVAL, "rank 2", true);
 	failing("other roots", other_roots, -EINVAL, "broadcast", false);
+	failing("less than the others want", little_of_much, -EINVAL, "rank 0 calls broadcast",
+		false);
 	failing("a stream that stands still", stuck_stream, -ETIMEDOUT, "broadcast, operation 0",
 		false);
 	failing("a rank that never comes", stay_away, -ETIMEDOUT, "broadcast, operation 0", false);

@@ -172,6 +172,27 @@ static void test_left(void)
 	crew_end(&crew);
 }
 
+/* Given up inside a group: what that holds back of the rank never begins. */
+static void test_left_group(void)
+{
+	vn_comm_t a, b;
+	int err;
+
+	crew_make(&crew, dev, 2, BY_ONE, NULL);
+	a = crew.rank[0].comm;
+	b = crew.rank[1].comm;
+	memset(got(1), 0x5a, 100);
+	vn_group_start();
+	err = vn_send(sent(0), 100, VN_UINT8, 1, a, NULL)
+		      ?: vn_recv(got(1), 100, VN_UINT8, 0, b, NULL)
+		      ?: vn_comm_abort(a);
+	crew.rank[0].comm = NULL;
+	tap_ok(!err && vn_group_end() == -ECANCELED && vn_comm_sync(b, LONG) == -ECANCELED &&
+		       got(1)[0] == 0x5a,
+	       "an abort inside a group");
+	crew_end(&crew);
+}
+
 /* ---- arguments ------------------------------------------------------------------------------ */
 
 static void refuse(const char *what, int err, const char *names)
@@ -222,6 +243,7 @@ int main(void)
 	}
 	test_abort();
 	test_left();
+	test_left_group();
 	test_refused();
 	for (int r = 0; r < RANKS; r++)
 		for (int side = 0; side < 2; side++)

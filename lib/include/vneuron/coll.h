@@ -26,7 +26,8 @@
  * Operations of a rank take effect in the order in which they were started: one
  * that uses what another writes waits for it, others may be under way together.
  * Barriers, waits for signals, puts and gets wait for all before them, and what
- * comes after them waits for them. Puts and gets, and the last to come of a small
+ * comes after them waits for them. Outside of a group a call waits while 64 of its
+ * rank are under way. Puts and gets, and the last to come of a small
  * operation, move data inside the call that starts them.
  *
  * Results are the same bits whatever the way, the home, the width of the vector
