@@ -258,8 +258,7 @@ static void count(struct vn_lib_comm *c, const struct coll_pending *d)
 
 	c->stats.ops++;
 	c->stats.way_ops[way]++;
-	c->stats.way_bytes[way] += d->call.count * vn_type_bytes(d->call.type)
-					   ?: coll_receives(d);
+	c->stats.way_bytes[way] += d->call.count * vn_type_bytes(d->call.type) ?: coll_receives(d);
 }
 
 static void complete(struct vn_lib_comm *c, struct coll_pending *d, int status)
