@@ -26,7 +26,8 @@ export VN_SECONDS=${VN_SECONDS:-300}
 guest() {
 	local status=0
 	insmod "$VN_KO" sleds=36 chips_per_sled=4 hbm=256M
-	VNEURON_DEVICE=/dev/vneuron0 "$VN_BUILD/tests/lib/random_test" || status=$?
+	VNEURON_DEVICE=/dev/vneuron0 timeout -k 5 $((VN_SECONDS + 300)) \
+		"$VN_BUILD/tests/lib/random_test" || status=$?
 	rmmod vneuron || status=1
 	return $status
 }
@@ -41,7 +42,7 @@ place() {
 	if ((status)) || ! grep -q '^ok ' "$log"; then
 		((++failed))
 		head -n 200 "$log"
-		seed=$(grep -o 'VN_SEED=[0-9]*' "$log" | tail -n 1)
+		seed=$(grep -oE '(at|once more:) VN_SEED=[0-9]+' "$log" | grep -om 1 'VN_SEED=.*' || true)
 		echo "FAIL $name: exit status $status, $reports reports of ThreadSanitizer, all in $log"
 		echo "once more: ${seed:-VN_SEED=$VN_SEED} VN_SAME=1 VN_SECONDS=60 tests/soak.sh $name"
 	else
@@ -64,6 +65,7 @@ for name; do
 	export VN_SEED=$first
 	if [[ $name == tsan ]]; then
 		$make --no-print-directory "$jobs" B="$B/tsan" CFLAGS="$tsan" "$B/tsan/tests/lib/random_test"
+		export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
 		# What hangs is ended by the communicators' own timeout, a minute.
 		VNEURON_DEVICE=embedded place tsan timeout -k 5 $((VN_SECONDS + 300)) \
 			"$B/tsan/tests/lib/random_test"

@@ -78,11 +78,21 @@ _Static_assert(sizeof(struct coll_post) == 64, "a post is a cache line");
 #define COLL_SEND_HBM 1u
 #define COLL_RECV_HBM 2u
 
+/* Moves in a row, which one core goes through until others have nothing left of theirs. */
+struct coll_run {
+	uint64_t next __attribute__((aligned(64))); /* atomic: first not taken */
+	uint64_t end;
+};
+
+#define COLL_RUNS 16u
+
 /* Work of a slot that waiting ranks share. */
 struct coll_job {
 	struct coll_shape shape;
 	uint64_t moves, volume;
-	uint64_t next __attribute__((aligned(64))); /* atomic: first not taken */
+	uint32_t runs;
+	bool empty; /* atomic: all are taken */
+	struct coll_run run[COLL_RUNS];
 	uint64_t done __attribute__((aligned(64))); /* atomic: finished */
 };
 
@@ -144,7 +154,7 @@ struct coll_team {
 	bool shared; /* atomic: a thread drives several ranks */
 	uint8_t way[VN_COLL_COUNT][64]; /* by operation and bits of its bytes */
 	uint8_t forced;
-	uint64_t stream_bytes; /* from that volume on around the caches */
+	uint64_t stream_bytes; /* more volume than that goes around the caches */
 	const struct vn_ops *ops;
 	struct coll_member *member;
 	struct coll_slot *slot;
@@ -417,8 +427,8 @@ static inline uint32_t coll_bits(uint64_t n)
 /* share.c */
 /* Cuts the slot's job and opens it. */
 void coll_share_open(struct coll_team *t, struct coll_slot *s, uint64_t seq);
-/* Takes moves of it until none is left; whoever finishes the last says DONE. */
-void coll_share(struct coll_team *t, struct coll_slot *s, uint64_t seq, void *scratch);
+/* A rank takes moves of it until none is left; whoever finishes the last says DONE. */
+void coll_share(struct vn_lib_comm *c, struct coll_slot *s, uint64_t seq);
 /*
  * What one rank gets of an operation whose data everybody posted: from[rank], to
  * recv; post: where the scalars are.

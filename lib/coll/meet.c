@@ -308,7 +308,7 @@ static void trigger(struct vn_lib_comm *c, struct coll_slot *s, const struct col
 	if (launched(t, s, d))
 		return;
 	coll_share_open(t, s, seq);
-	coll_share(t, s, seq, c->scratch);
+	coll_share(c, s, seq);
 }
 
 /* ---- posting ---------------------------------------------------------------- */
@@ -476,7 +476,7 @@ bool coll_meet_finish(struct vn_lib_comm *c, struct coll_pending *d)
 	}
 	state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
 	if (state == coll_state(d->seq, COLL_SHARED)) {
-		coll_share(c->team, s, d->seq, c->scratch);
+		coll_share(c, s, d->seq);
 		state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
 	}
 	if (state != coll_state(d->seq, COLL_DONE))

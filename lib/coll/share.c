@@ -125,6 +125,23 @@ static uint64_t slice_for(const struct coll_team *t, struct coll_shape *s, uint6
 	return slice < SLICE_MIN ? SLICE_MIN : slice > SLICE_MAX ? SLICE_MAX : slice;
 }
 
+/*
+ * A run for each core that may come: cores that take turns at one fetch ahead what
+ * the other is to read. With few moves that is less than another line to share.
+ */
+static void cut_runs(const struct coll_team *t, struct coll_job *j)
+{
+	uint32_t n = t->cores < t->ranks ? t->cores : t->ranks;
+
+	n = n < COLL_RUNS ? n : COLL_RUNS;
+	j->runs = j->moves < TAKES * n ? 1 : n;
+	for (uint32_t i = 0; i < j->runs; i++) {
+		__atomic_store_n(&j->run[i].next, i * j->moves / j->runs, __ATOMIC_RELAXED);
+		j->run[i].end = (i + 1) * j->moves / j->runs;
+	}
+	j->empty = false;
+}
+
 void coll_share_open(struct coll_team *t, struct coll_slot *s, uint64_t seq)
 {
 	struct coll_shape *shape = &s->job.shape;
@@ -135,7 +152,7 @@ void coll_share_open(struct coll_team *t, struct coll_slot *s, uint64_t seq)
 	s->job.volume = volume;
 	s->job.moves = coll_moves(shape);
 	s->job.done = 0;
-	__atomic_store_n(&s->job.next, 0, __ATOMIC_RELAXED);
+	cut_runs(t, &s->job);
 	__atomic_store_n(&s->state, coll_state(seq, COLL_SHARED), __ATOMIC_SEQ_CST);
 	if (s->job.moves > 1)
 		coll_wake(t);
@@ -150,29 +167,55 @@ static void resolve(const struct coll_slot *s, const struct coll_ref *refs, uint
 	}
 }
 
-void coll_share(struct coll_team *t, struct coll_slot *s, uint64_t seq, void *scratch)
+/* One at which nobody is yet, if there is one; the same one for the same rank, if it can be. */
+static uint32_t first_run(const struct coll_job *j, uint32_t rank)
+{
+	for (uint32_t n = 0; n < j->runs; n++) {
+		uint32_t i = (rank + n) % j->runs;
+
+		if (__atomic_load_n(&j->run[i].next, __ATOMIC_RELAXED) == i * j->moves / j->runs)
+			return i;
+	}
+	return rank % j->runs;
+}
+
+/* Returns how many moves of the run this thread made. */
+static uint64_t work_off(const struct coll_team *t, struct coll_slot *s, struct coll_run *r,
+			 void *scratch)
 {
 	char *src[VN_MAX_CHIPS], *dst[VN_MAX_CHIPS];
-	struct coll_job *j = &s->job;
-	uint64_t moves = j->moves, mine = 0, i;
+	const struct coll_job *j = &s->job;
+	uint64_t mine = 0, i;
 	struct coll_move m;
-	uint32_t fp;
 
-	if (__atomic_load_n(&j->next, __ATOMIC_RELAXED) >= moves)
-		return;
-	fp = vn_fp_enter();
-	while ((i = __atomic_fetch_add(&j->next, 1, __ATOMIC_ACQ_REL)) < moves) {
+	while ((i = __atomic_fetch_add(&r->next, 1, __ATOMIC_ACQ_REL)) < r->end) {
 		if (coll_move(&j->shape, i, &m)) {
 			resolve(s, m.src, m.nsrc, src);
 			resolve(s, m.dst, m.ndst, dst);
-			run(t, &m, src, dst, s->post, j->volume >= t->stream_bytes, scratch);
+			run(t, &m, src, dst, s->post, j->volume > t->stream_bytes, scratch);
 		}
 		mine++;
 	}
+	return mine;
+}
+
+void coll_share(struct vn_lib_comm *c, struct coll_slot *s, uint64_t seq)
+{
+	struct coll_job *j = &s->job;
+	uint64_t moves = j->moves, mine = 0;
+	uint32_t fp, first;
+
+	if (__atomic_load_n(&j->empty, __ATOMIC_RELAXED))
+		return;
+	fp = vn_fp_enter();
+	first = first_run(j, c->rank);
+	for (uint32_t n = 0; n < j->runs; n++)
+		mine += work_off(c->team, s, &j->run[(first + n) % j->runs], c->scratch);
 	vn_fp_leave(fp);
+	__atomic_store_n(&j->empty, true, __ATOMIC_RELAXED);
 	if (mine && __atomic_add_fetch(&j->done, mine, __ATOMIC_ACQ_REL) == moves) {
 		__atomic_store_n(&s->state, coll_state(seq, COLL_DONE), __ATOMIC_SEQ_CST);
-		coll_wake(t);
+		coll_wake(c->team);
 	}
 }
 

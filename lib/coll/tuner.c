@@ -62,7 +62,7 @@ static bool possible(enum vn_way way, const struct coll_shape *s)
 #define SHARE_REF_US 0.02
 #define PLAN_REF_US 0.025
 /* One core, in its caches: lines that others have just written; streams; and beyond. */
-#define PULL_RATE 30e3
+#define PULL_RATE 40e3
 #define RATE 50e3
 #define MEMORY_RATE 6e3
 #define CACHES (32u << 20)

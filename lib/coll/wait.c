@@ -15,7 +15,7 @@
 /* ... and how often it then yields before it sleeps; sleeping costs a wake-up. */
 #define YIELDS 200u
 /* Work of that many bytes is longer than falling asleep and waking up. */
-#define LONG_BYTES (1u << 20)
+#define LONG_BYTES (8u << 20)
 /* A sleeper looks again after that long in any case. */
 #define NAP_NS 20000000u
 

@@ -17,6 +17,11 @@ tune() {
 	run "$@" coll tune $short
 }
 
+# made CORES ROWS: a table of this home, made by hand.
+made() {
+	printf 'vneuron-table 1 home %s cores %d\n%b\n' "$home" "$1" "$2" >"$table"
+}
+
 # explain [ARGS...]: all_reduce among two ranks.
 explain() {
 	run -j coll explain all_reduce --ranks 2 --bytes "$@"
@@ -45,41 +50,29 @@ ok $? "nobody else's to read"
 [ -z "$(find "$tmp" -name 'table.*')" ]
 ok $? "nothing is left beside it"
 
-cp "$table" "$tmp/before"
-# shellcheck disable=SC2086
-good "tune --dry-run" coll tune $short --dry-run
-! grep -q 'figures are in' "$tmp/out" && [ ! -e "$XDG_CACHE_HOME" ]
-ok $? "writes nothing"
-
 # ---- going by it ------------------------------------------------------------------
 
-VNEURON_COLL_TABLE=$table explain 8
+export VNEURON_COLL_TABLE=$table
+explain 8
 is "\$d->{source} eq 'table $table' && !grep { \$_ ne 'table' } values %{\$d->{cost_from}}" \
 	"explain says whose figures they are"
 measured=$(sed -n 's/^all_reduce 2 8 share //p' "$table")
 is "abs(\$d->{cost_us}{share} - $measured) < 0.001" "and they are the measured ones: $measured"
+cp "$table" "$tmp/before"
 # A way that is never the cheapest: who takes it goes by the table.
-printf 'vneuron-table 1 home %s cores %d\nall_reduce 2 8 plan 0.001\n' "$home" "$cores" >"$table"
-export VNEURON_COLL_TABLE=$table
-explain 8
-is '$d->{way} eq "plan" && $d->{cost_from}{pull} eq "built-in" && $d->{cost_from}{plan} eq "table"' \
-	"figures the table lacks are built in"
+made "$cores" 'all_reduce 2 8 plan 0.001'
 run -j coll bench all_reduce --ranks 2 --iters 1 --bytes-max 8
 is '!grep { $_->{way} ne "plan" } @$d' "the library goes by it"
-explain 8 --way pull
-is '$d->{way} eq "pull" && $d->{forced} && $d->{why} =~ /^forced/' "unless it is forced"
-VNEURON_COLL_TABLE=none explain 8
-is '$d->{source} eq "built-in" && $d->{note} eq ""' "or told not to"
-printf 'vneuron-table 1 home %s cores %d\nall_reduce 2 8 plan 0.001\n' "$home" $((cores + 1)) >"$table"
+made $((cores + 1)) 'all_reduce 2 8 plan 0.001'
 explain 8
 is "\$d->{source} eq 'built-in' && \$d->{note} eq
 	'table $table was made with $((cores + 1)) cores, this machine has $cores'" \
 	"one of another machine counts for nothing, and that is said"
+made "$cores" '# x\nall_reduce 2 8 plan soon'
+bad 1 "table $table, line 3: a time that is no number" "a bad one" coll explain all_reduce --ranks 2
+# What is below does not depend on the home.
+[ -z "$quick" ] || finish
 
-# ---- a bad one ----------------------------------------------------------------------
-
-printf 'vneuron-table 1 home %s cores %d\n# x\nall_reduce 2 8 plan soon\n' "$home" "$cores" >"$table"
-bad 1 "table $table, line 3: a time that is no number" "explain" coll explain all_reduce --ranks 2
 bad 1 "table $table, line 3: a time that is no number" "bench" \
 	coll bench all_reduce --ranks 2 --iters 1 --bytes-max 8
 tune -j
@@ -88,12 +81,22 @@ ok $? "tune replaces it"
 is '@$d > 1 && !grep { !fields($_, "op:s ranks:n bytes:n way:s way_us:o built_in:s") } @$d' "and is JSON"
 explain 8
 is "\$d->{source} eq 'table $table'" "and all is well again"
-# What is below does not depend on the home.
-[ -z "$quick" ] || finish
+made "$cores" 'all_reduce 2 8 plan 0.001'
+explain 8
+is '$d->{way} eq "plan" && $d->{cost_from}{pull} eq "built-in" && $d->{cost_from}{plan} eq "table"' \
+	"figures the table lacks are built in"
+explain 8 --way pull
+is '$d->{way} eq "pull" && $d->{forced} && $d->{why} =~ /^forced/' "what is forced comes first"
+VNEURON_COLL_TABLE=none explain 8
+is '$d->{source} eq "built-in" && $d->{note} eq ""' "a table may be forbidden"
 
 # ---- where it goes --------------------------------------------------------------------
 
 unset VNEURON_COLL_TABLE
+# shellcheck disable=SC2086
+good "tune --dry-run" coll tune $short --dry-run
+! grep -q 'figures are in' "$tmp/out" && [ ! -e "$XDG_CACHE_HOME" ]
+ok $? "writes nothing"
 tune
 [ "$status" = 0 ] && [ -f "$XDG_CACHE_HOME/vneuron/coll-$home.table" ] &&
 	[ "$(stat -c %a "$XDG_CACHE_HOME")" = 700 ]

@@ -60,7 +60,8 @@ struct tune {
 
 	struct coll_row *row;
 	uint32_t rows, left_out;
-	bool useless[VN_COLL_COUNT][VN_WAY_COUNT]; /* for these ranks, from here on */
+	/* For these ranks: from so many bytes on it does not go that way. */
+	uint64_t useless[VN_COLL_COUNT][VN_WAY_COUNT];
 	double end; /* of these ranks' time */
 	uint32_t cells; /* still to come in it */
 	uint64_t wrong;
@@ -220,35 +221,6 @@ static int choose_ops(struct tune *t)
 
 /* ---- measuring ----------------------------------------------------------------- */
 
-static int cell(struct tune *t, struct coll_runner *run, struct coll_job *job, struct coll_row *row)
-{
-	double left = t->end - now_us(), *us = &row->us[job->way], median;
-	struct coll_result r;
-	int ret;
-
-	t->cells--;
-	if (t->useless[job->op->op][job->way])
-		return CTL_OK;
-	/* Something is known of each operation, however short the time. */
-	if (left <= 0 && (job->count > 2 || *us >= 0)) {
-		t->left_out += *us < 0;
-		return CTL_OK;
-	}
-	job->most_us = left > 0 ? left / (t->cells + 1) : 1;
-	if (job->most_us > CELL_MOST_US)
-		job->most_us = CELL_MOST_US;
-	ret = coll_run(run, job, &r);
-	if (ret)
-		return ret;
-	t->wrong += r.wrong;
-	/* It gave way to another, and will for all that is larger. */
-	t->useless[job->op->op][job->way] = r.way != job->way;
-	median = coll_percentile(&r, 50);
-	if (r.way == job->way && (*us < 0 || median < *us))
-		*us = median;
-	return CTL_OK;
-}
-
 /* Small sizes of many blocks are all one element a block; a barrier has no sizes. */
 static bool known(const struct tune *t, const struct coll_row *row)
 {
@@ -261,50 +233,120 @@ static bool known(const struct tune *t, const struct coll_row *row)
 	return false;
 }
 
-static int one_point(struct tune *t, struct coll_runner *run, const struct coll_operation *op,
-		     uint64_t bytes)
+static bool useless(const struct tune *t, const struct coll_row *row, int way)
 {
-	struct coll_job job = { .op = op, .type = t->type, .warmup = 1, .iters = ITERS };
-	struct coll_row row = { .op = op->op, .ranks = run->ranks, .us = { -1, -1, -1, -1 } };
-	struct vn_choice choice;
-	uint32_t round;
-	int way, ret;
+	return row->bytes >= t->useless[row->op][way];
+}
 
-	job.count = coll_run_count(op, t->type, run->ranks, bytes);
-	row.bytes = job.count * vn_type_size(t->type->type);
-	if (known(t, &row)) {
-		t->cells -= ROUNDS * (VN_WAY_COUNT - 1);
-		return CTL_OK;
-	}
-	ret = explain(t, op->op, run->ranks, row.bytes, &choice);
-	for (round = 0; round < ROUNDS; round++) {
-		for (way = VN_WAY_PULL; !ret && way < VN_WAY_COUNT; way++) {
-			t->useless[op->op][way] |= choice.cost_us[way] < 0;
-			job.way = way;
-			ret = cell(t, run, &job, &row);
+/* What is to be measured among so many ranks: rows without figures, small sizes first. */
+static int add_rows(struct tune *t, uint32_t ranks)
+{
+	struct coll_row row = { .ranks = ranks, .us = { -1, -1, -1, -1 } };
+	struct vn_choice choice;
+	int way, ret = CTL_OK;
+	uint32_t i, k;
+
+	memset(t->useless, 0xff, sizeof(t->useless));
+	t->cells = 0;
+	for (k = 0; k < t->nbytes; k++) {
+		for (i = 0; !ret && i < t->nops; i++) {
+			row.op = t->op[i]->op;
+			row.bytes = coll_run_count(t->op[i], t->type, ranks, t->bytes[k]) *
+				    vn_type_size(t->type->type);
+			if (known(t, &row))
+				continue;
+			ret = explain(t, row.op, ranks, row.bytes, &choice);
+			row.built_in = choice.way;
+			for (way = VN_WAY_PULL; !ret && way < VN_WAY_COUNT; way++) {
+				if (choice.cost_us[way] < 0 && !useless(t, &row, way))
+					t->useless[row.op][way] = row.bytes;
+				t->cells += useless(t, &row, way) ? 0 : ROUNDS;
+			}
+			t->row = ctl_realloc(t->row, t->rows + 1, sizeof(row));
+			t->row[t->rows++] = row;
 		}
 	}
-	row.built_in = choice.way;
-	for (way = VN_WAY_PULL; way < VN_WAY_COUNT; way++)
-		if (row.us[way] >= 0 && (!row.best || row.us[way] < row.us[row.best]))
-			row.best = way;
-	if (ret || !row.best)
+	return ret;
+}
+
+static int cell(struct tune *t, struct coll_runner *run, struct coll_row *row, enum vn_way way,
+		uint32_t round)
+{
+	double left = t->end - now_us(), *us = &row->us[way], median;
+	struct coll_job job = {
+		.op = coll_op_find(vn_coll_name(row->op), false),
+		.type = t->type,
+		.way = way,
+		.count = row->bytes / vn_type_size(t->type->type),
+		.warmup = 1,
+		.iters = ITERS,
+	};
+	struct coll_result r;
+	int ret;
+
+	t->cells--;
+	/* Something is known of each operation, however short the time. */
+	if (left <= 0 && (job.count > 2 || round))
+		return CTL_OK;
+	job.most_us = left > 0 ? left / (t->cells + 1) : 1;
+	if (job.most_us > CELL_MOST_US)
+		job.most_us = CELL_MOST_US;
+	ret = coll_run(run, &job, &r);
+	if (ret)
 		return ret;
-	t->row = ctl_realloc(t->row, t->rows + 1, sizeof(row));
-	t->row[t->rows++] = row;
+	t->wrong += r.wrong;
+	median = coll_percentile(&r, 50);
+	/* It gave way to another, and will for all that is larger. */
+	if (r.way != way)
+		t->useless[row->op][way] = row->bytes;
+	else if (*us < 0 || median < *us)
+		*us = median;
 	return CTL_OK;
+}
+
+/* Round after round, so that whoever is slow has one of all before another of some. */
+static int rounds(struct tune *t, struct coll_runner *run, uint32_t first)
+{
+	uint32_t round, i;
+	int way, ret = CTL_OK;
+
+	for (round = 0; round < ROUNDS; round++)
+		for (i = first; i < t->rows; i++)
+			for (way = VN_WAY_PULL; !ret && way < VN_WAY_COUNT; way++)
+				if (!useless(t, &t->row[i], way))
+					ret = cell(t, run, &t->row[i], way, round);
+	return ret;
+}
+
+/* Which way was best; rows that have no figure go. */
+static void conclude(struct tune *t, uint32_t first)
+{
+	uint32_t i, kept = first;
+
+	for (i = first; i < t->rows; i++) {
+		struct coll_row *row = &t->row[i];
+		int way;
+
+		for (way = VN_WAY_PULL; way < VN_WAY_COUNT; way++) {
+			if (row->us[way] >= 0 && (!row->best || row->us[way] < row->us[row->best]))
+				row->best = way;
+			t->left_out += row->us[way] < 0 && !useless(t, row, way);
+		}
+		if (row->best)
+			t->row[kept++] = *row;
+	}
+	t->rows = kept;
 }
 
 static int some_ranks(struct tune *t, uint32_t ranks, double share)
 {
 	struct coll_runner *run = ctl_realloc(NULL, 1, sizeof(*run));
 	struct coll_job job = { .type = t->type };
-	uint64_t needs[2] = { 0 }, k;
-	uint32_t i;
-	int ret;
+	uint32_t first = t->rows, i, k;
+	uint64_t needs[2] = { 0 };
+	int ret = add_rows(t, ranks);
 
 	memset(run, 0, sizeof(*run));
-	memset(t->useless, 0, sizeof(t->useless));
 	run->dev = t->c->dev;
 	run->ranks = ranks;
 	for (i = 0; i < t->nops; i++) {
@@ -315,12 +357,13 @@ static int some_ranks(struct tune *t, uint32_t ranks, double share)
 		}
 	}
 	t->end = now_us() + share;
-	t->cells = t->nops * (uint32_t)t->nbytes * ROUNDS * (VN_WAY_COUNT - 1);
-	ret = coll_run_begin(run, needs);
-	for (k = 0; !ret && k < t->nbytes; k++)
-		for (i = 0; !ret && i < t->nops; i++)
-			ret = one_point(t, run, t->op[i], t->bytes[k]);
-	coll_run_end(run);
+	if (!ret) {
+		ret = coll_run_begin(run, needs);
+		if (!ret)
+			ret = rounds(t, run, first);
+		coll_run_end(run);
+	}
+	conclude(t, first);
 	free(run);
 	return ret;
 }

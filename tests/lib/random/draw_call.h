@@ -287,6 +287,8 @@ static void draw_again(struct drawing *d, const struct team *t, struct call *c)
 		c->root = roll(&d->dice, t->ranks);
 	else if (c->count && chance(&d->dice, 20))
 		c->count--;
+	else if (!folds(c->op) && chance(&d->dice, 20))
+		c->type = c->type == VN_UINT8 ? VN_INT8 : VN_UINT8;
 }
 
 /* NULL: there is no place for it now. */

@@ -124,7 +124,8 @@ static void look_at(struct drawing *d, struct step *step, uint32_t chip, const s
 			return;
 	if (!(step->n & (step->n - 1))) {
 		looks = script_alloc(d->s, (step->n ? 2 * step->n : 1) * sizeof(*looks));
-		memcpy(looks, step->looks, step->n * sizeof(*looks));
+		if (step->n)
+			memcpy(looks, step->looks, step->n * sizeof(*looks));
 		step->looks = looks;
 	}
 	looks = &step->looks[step->n++];
