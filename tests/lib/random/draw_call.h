@@ -230,7 +230,7 @@ static int16_t *draw_streams(struct drawing *d, const struct team *t)
 	none = none < 6 ? 100 : none < 8 ? 0 : 40;
 	for (uint32_t r = 0; r < t->ranks; r++) {
 		to[r] = (int16_t)(chance(&d->dice, none) ? NO_STREAM : draw_queue(d, t->chip[r]));
-		/* Of two ranks on one queue the second would wait for the first, and it for them. */
+		/* Two ranks on one queue: the second waits for the first, and it for both. */
 		for (uint32_t i = 0; i < r; i++)
 			to[r] = to[r] == to[i] ? NO_STREAM : to[r];
 	}
