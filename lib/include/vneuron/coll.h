@@ -52,7 +52,11 @@
 extern "C" {
 #endif
 
-typedef struct vn_lib_comm *vn_comm_t; /* one rank's handle */
+/*
+ * One rank's handle: of one thread at a time. It goes to another one, as does a queue
+ * that is a stream, while nothing on it is under way.
+ */
+typedef struct vn_lib_comm *vn_comm_t;
 
 #define VN_UNIQUE_ID_BYTES 128
 
@@ -178,7 +182,7 @@ int vn_get_unique_id(vn_unique_id *id);
 /**
  * vn_comm_init_rank - join a communicator as rank @rank of @nranks (1 to 144)
  *
- * Returns when all have joined. -ETIMEDOUT names who has not, -EEXIST: somebody
+ * Returns when all have joined; meanwhile this thread works on nothing else. -ETIMEDOUT names who has not, -EEXIST: somebody
  * has that rank, or the chip of another rank, -EINVAL: another nranks, -EXDEV: another device
  * handle than the other ranks.
  */
