@@ -36,7 +36,7 @@ uint32_t vn_cores(void)
 	return sched_getaffinity(0, sizeof(set), &set) ? 1 : (uint32_t)CPU_COUNT(&set);
 }
 
-uint64_t vn_cache_bytes(void)
+uint64_t vn_stream_bytes(void)
 {
 	/* What sysconf() says is wrong by a factor of ten on some machines. */
 	FILE *f = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "re");

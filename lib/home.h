@@ -79,8 +79,8 @@ void vn_lock_init(pthread_mutex_t *lock);
 
 /* CPUs this process may use, at least 1. */
 uint32_t vn_cores(void);
-/* Bytes of the last-level cache. */
-uint64_t vn_cache_bytes(void);
+/* Work that touches more bytes does not stay in the caches: stores that go around them win. */
+uint64_t vn_stream_bytes(void);
 
 uint64_t vn_now(void); /* CLOCK_MONOTONIC */
 /* Absolute deadline of a timeout from now, saturating. */

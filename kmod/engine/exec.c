@@ -118,7 +118,7 @@ static void count(struct vn_runner *r, const struct vn_env *env, u32 src, u32 ds
 
 static bool streams(const struct vn_runner *r, const struct vn_env *env, const struct vn_desc *d)
 {
-	return env->launched ? env->stream : vn_desc_cost(d) > r->stream_bytes;
+	return (env->volume ?: vn_desc_cost(d)) > r->stream_bytes;
 }
 
 static enum vn_step exec_copy(struct vn_runner *r, struct lookup *l, struct vn_cursor *c)

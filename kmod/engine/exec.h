@@ -18,10 +18,9 @@ struct vn_env {
 	const struct vn_switch *sw;
 	const struct vn_operand *params;	/* of a launch, or NULL */
 	u64 base;				/* of relative semaphore values */
+	u64 volume;				/* bytes a launch touches in all, or 0 */
 	u32 chip;
 	u32 flow;
-	bool launched;				/* all descriptors of a launch write alike: */
-	bool stream;				/* around the caches, or not */
 };
 
 enum vn_step {

@@ -217,8 +217,7 @@ enum vn_run vn_queue_launch(struct vn_queue *q, struct vn_plan *p, struct vn_run
 	p->env = q->env;
 	p->env.params = p->params;
 	p->env.base = q->desc.launch.base;
-	p->env.launched = true;
-	p->env.stream = p->cost > r->stream_bytes;
+	p->env.volume = p->cost;
 	p->failed = VN_OK;
 	p->failed_desc = 0;
 	p->bytes = 0;

@@ -32,7 +32,6 @@
 #include <sched.h>
 
 #include "../queue.h"
-#include "../stores.h"
 #include "../include/vneuron/coll.h"
 #include "move.h"
 
@@ -91,7 +90,6 @@ struct coll_run {
 struct coll_job {
 	struct coll_shape shape;
 	uint64_t moves, volume;
-	struct vn_stores_use stores;
 	uint32_t runs;
 	bool empty; /* atomic: all are taken */
 	struct coll_run run[COLL_RUNS];
@@ -156,8 +154,7 @@ struct coll_team {
 	bool shared; /* atomic: a thread drives several ranks */
 	uint8_t way[VN_COLL_COUNT][64]; /* by operation and bits of its bytes */
 	uint8_t forced;
-	uint64_t cache; /* bytes of the last level */
-	struct vn_stores stores[64]; /* of shared work, by bits of its volume */
+	uint64_t stream_bytes; /* more volume than that goes around the caches */
 	const struct vn_ops *ops;
 	struct coll_member *member;
 	struct coll_slot *slot;

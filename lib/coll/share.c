@@ -153,7 +153,6 @@ void coll_share_open(struct coll_team *t, struct coll_slot *s, uint64_t seq)
 	s->job.moves = coll_moves(shape);
 	s->job.done = 0;
 	cut_runs(t, &s->job);
-	vn_stores_begin(&t->stores[coll_bits(volume)], &s->job.stores, volume, t->cache);
 	__atomic_store_n(&s->state, coll_state(seq, COLL_SHARED), __ATOMIC_SEQ_CST);
 	if (s->job.moves > 1)
 		coll_wake(t);
@@ -193,7 +192,7 @@ static uint64_t work_off(const struct coll_team *t, struct coll_slot *s, struct 
 		if (coll_move(&j->shape, i, &m)) {
 			resolve(s, m.src, m.nsrc, src);
 			resolve(s, m.dst, m.ndst, dst);
-			run(t, &m, src, dst, s->post, j->stores.stream, scratch);
+			run(t, &m, src, dst, s->post, j->volume > t->stream_bytes, scratch);
 		}
 		mine++;
 	}
@@ -215,9 +214,6 @@ void coll_share(struct vn_lib_comm *c, struct coll_slot *s, uint64_t seq)
 	vn_fp_leave(fp);
 	__atomic_store_n(&j->empty, true, __ATOMIC_RELAXED);
 	if (mine && __atomic_add_fetch(&j->done, mine, __ATOMIC_ACQ_REL) == moves) {
-		if (j->stores.counts)
-			vn_stores_end(&c->team->stores[coll_bits(j->volume)], &j->stores,
-				      j->volume, vn_now());
 		__atomic_store_n(&s->state, coll_state(seq, COLL_DONE), __ATOMIC_SEQ_CST);
 		coll_wake(c->team);
 	}

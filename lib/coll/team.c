@@ -187,7 +187,7 @@ static int team_new(const vn_unique_id *id, uint32_t ranks, vn_device_t dev, str
 	t->id = *id;
 	t->ranks = ranks;
 	t->dev = dev;
-	t->cache = vn_cache_bytes();
+	t->stream_bytes = vn_stream_bytes();
 	t->ops = dev->query.features & VN_FEATURE_AVX2 ? &vn_ops_avx2 : &vn_ops_scalar;
 	t->member = lines(ranks, sizeof(*t->member));
 	t->slot = lines(COLL_SLOTS, sizeof(*t->slot));

@@ -23,6 +23,8 @@
 
 static int make_runners(struct embed_device *dev)
 {
+	u64 stream = vn_stream_bytes();
+
 	dev->runners = aligned_alloc(64, (dev->nrunners * sizeof(*dev->runners) + 63) & ~63ul);
 	if (!dev->runners)
 		return -ENOMEM;
@@ -36,7 +38,7 @@ static int make_runners(struct embed_device *dev)
 		r->ops = dev->avx2 ? &vn_ops_avx2 : &vn_ops_scalar;
 		r->chunk_bytes = CHUNK_BYTES;
 		r->chunk_macs = CHUNK_MACS;
-		r->stream_bytes = dev->cache;
+		r->stream_bytes = stream;
 	}
 	return 0;
 }
@@ -67,7 +69,6 @@ int embed_device_new(const struct vn_spec *spec, struct embed_device **to)
 	vn_switch_init(&dev->sw, spec->sleds, spec->chips);
 	dev->hbm = spec->hbm;
 	dev->avx2 = !spec->scalar && __builtin_cpu_supports("avx2");
-	dev->cache = vn_cache_bytes();
 	dev->nodes = numa_available() < 0 ? 1 : numa_max_node() + 1;
 	dev->nthreads = spec->threads >= 0 ? (u32)spec->threads : n > 1 ? n - 1 : 1;
 	if (dev->nthreads > VN_RUNNERS_MAX - 1)

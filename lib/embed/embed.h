@@ -21,7 +21,6 @@
 #include <stdint.h>
 
 #include "../../kmod/engine/sched.h"
-#include "../stores.h"
 
 #define VN_RUNNERS_MAX 64
 
@@ -39,7 +38,6 @@ struct embed_device {
 	u64 hbm_used[VN_MAX_CHIPS];
 	u32 queues[VN_MAX_CHIPS];
 	u32 windows[VN_MAX_CHIPS];
-	u64 cache; /* bytes of the host's last-level cache */
 	int nodes; /* NUMA nodes, at least 1 */
 	bool avx2;
 	struct vn_switch sw;
@@ -112,8 +110,6 @@ struct embed_queue {
 struct embed_plan {
 	struct vn_plan p;
 	u32 refs;
-	struct vn_stores stores;
-	struct vn_stores_use use; /* of the launch under way; under its queue's lock */
 };
 
 #define EMBED_QUEUES_MAX 1024u

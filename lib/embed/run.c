@@ -107,8 +107,6 @@ static enum vn_run help(struct embed_queue *q, struct embed_runner *r, struct em
 	pthread_mutex_lock(&q->lock);
 	failed = READ_ONCE(p->p.failed);
 	over = vn_queue_leave(&q->q);
-	if (over && !failed)
-		vn_stores_end(&p->stores, &p->use, p->p.cost, vn_now());
 	show(q);
 	pthread_mutex_unlock(&q->lock);
 	/* Leaving because there is nothing to do is no news: it would wake ourselves. */
@@ -131,12 +129,8 @@ enum vn_run embed_turn(struct embed_queue *q, struct embed_runner *r)
 		p = embed_plan_get(q->ctx, q->q.desc.launch.plan);
 		res = vn_queue_launch(&q->q, p ? &p->p : NULL, &r->r);
 		begun = res == VN_RUN_HELP;
-		if (begun) {
-			vn_stores_begin(&p->stores, &p->use, p->p.cost, q->ctx->dev->cache);
-			p->p.env.stream = p->use.stream;
-		} else if (p) {
+		if (!begun && p)
 			embed_plan_put(q->ctx, p);
-		}
 	}
 	p = (struct embed_plan *)q->q.plan;
 	show(q);
