@@ -303,7 +303,7 @@ static void test_plans(void)
 	gives(-EINVAL, PLAN_CREATE, vn_plan_create, .programs = g, .descs = d, .nprograms = 1,
 	      .ndescs = 65537);
 	gives(-EINVAL, PLAN_CREATE, vn_plan_create, PLAN, .noperands = 262145);
-	gives(-EINVAL, PLAN_CREATE, vn_plan_create, PLAN, .nparams = 321);
+	gives(-EINVAL, PLAN_CREATE, vn_plan_create, PLAN, .nparams = VN_OPERANDS_MAX + 1);
 	gives(-EINVAL, PLAN_CREATE, vn_plan_create, .programs = g, .descs = d, .nprograms = 1,
 	      .ndescs = 1);
 	p.reserved0 = 1;
