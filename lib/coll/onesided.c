@@ -11,9 +11,6 @@
 #include "coll.h"
 #include "../../kmod/engine/ops.h"
 
-/* Beyond the last-level cache, stores that go around it win. */
-#define STREAM_BYTES (24u << 20)
-
 /* What a rank says of its buffer. */
 struct coll_part {
 	uint64_t at, bytes;
@@ -187,7 +184,7 @@ void coll_onesided_post(struct vn_lib_comm *c, struct coll_pending *d)
 {
 	const struct coll_call *call = &d->call;
 	uint64_t bytes = call->count * vn_type_bytes(call->type);
-	bool stream = bytes >= STREAM_BYTES;
+	bool stream = 2 * bytes > c->team->stream_bytes;
 	char *there;
 
 	if (call->op == VN_WAIT_SIGNAL)

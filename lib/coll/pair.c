@@ -14,8 +14,6 @@
 /* Not worth a second thread. */
 #define WHOLE (64u << 10)
 #define PIECE (128u << 10)
-/* Beyond the last-level cache, stores that go around it win. */
-#define STREAM_BYTES (24u << 20)
 
 static bool sends(const struct coll_pending *d)
 {
@@ -74,7 +72,7 @@ static void copy_pieces(const struct coll_team *t, struct coll_transfer *x)
 
 	while ((at = __atomic_fetch_add(&x->next, PIECE, __ATOMIC_RELAXED)) < x->bytes) {
 		n = x->bytes - at < PIECE ? x->bytes - at : PIECE;
-		t->ops->copy(x->to + at, x->from + at, n, x->bytes >= STREAM_BYTES);
+		t->ops->copy(x->to + at, x->from + at, n, 2 * x->bytes > t->stream_bytes);
 		mine += n;
 	}
 	if (mine && __atomic_add_fetch(&x->done, mine, __ATOMIC_ACQ_REL) == x->bytes)
@@ -94,7 +92,7 @@ static void begin(struct coll_pending *d, struct coll_pending *mate)
 	/* Without memory to share it out one copies all. */
 	if (!x) {
 		if (bytes && from->send != (char *)to->recv)
-			t->ops->copy(to->recv, from->send, bytes, bytes >= STREAM_BYTES);
+			t->ops->copy(to->recv, from->send, bytes, 2 * bytes > t->stream_bytes);
 		both_done(mate, d);
 		return;
 	}
