@@ -40,8 +40,8 @@ while read -r call; do
 	# Joining and groups go through lib/nccl.c.
 	grep -oE 'vn_nccl_(init|group)[a-z_]*' "$tmp/body" | while read -r inner; do
 		sed -n "/^int $inner(/,/^}/p" "$top/lib/nccl.c"
-	done >> "$tmp/body"
-	grep -q "\b$by(" "$tmp/body" || echo "$call: not by $by"
+	done > "$tmp/inner"
+	grep -q "\b$by(" "$tmp/body" "$tmp/inner" || echo "$call: not by $by"
 done < "$tmp/mapped" > "$tmp/otherwise"
 same "each by the function the table names" /dev/null "$tmp/otherwise"
 
@@ -69,4 +69,8 @@ for std in 'gcc -std=gnu11' 'g++ -x c++ -std=c++17'; do
 	[ "$(cat "$tmp/out")" = "8 devices, sum 28" ]
 	ok $? "and runs"
 done
+sed 's,<vneuron/nccl.h>,<nccl.h>,' "$tmp/program.c" > "$tmp/as_it_was.c"
+# shellcheck disable=SC2086
+gcc -Wall -Wextra -Werror -fsyntax-only "-I$top/lib/include/vneuron" $include "$tmp/as_it_was.c" > "$tmp/out" 2>&1
+ok $? "and compiles with <nccl.h>, where that is ours"
 finish
