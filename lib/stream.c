@@ -223,20 +223,25 @@ int vn_stream_use(vn_stream_t stream, vn_comm_t comm, vn_queue_t *queue)
 	return 0;
 }
 
+/* What comes behind something that failed is waited for, too: its memory is in use. */
 int vn_stream_synchronize(vn_stream_t stream)
 {
-	int err = take(&stream);
+	int first = take(&stream), err;
 
-	if (err)
-		return err;
-	err = vn_queue_sync(stream->queue, VN_FOREVER);
+	if (first)
+		return first;
+	do {
+		err = vn_queue_sync(stream->queue, VN_FOREVER);
+		first = first ?: err;
+	} while (err && stream->queue->collectives);
 	settle(stream);
-	return err;
+	return first;
 }
 
 static bool busy(const struct vn_lib_stream *s)
 {
-	return s->queue->collectives || !coll_stream_idle(s->queue);
+	return s->queue->collectives ||
+	       !(coll_stream_idle(s->queue) || coll_stream_failed(s->queue));
 }
 
 /* A turn at what is on the stream. */
@@ -258,7 +263,7 @@ int vn_stream_query(vn_stream_t stream)
 int vn_streams_sync(vn_device_t dev, uint32_t chip, bool all)
 {
 	struct vn_lib_stream *s;
-	int err = 0;
+	int first = 0, err = 0;
 
 	/* Nobody waits with the lock: others may need it to get where they are waited for. */
 	do {
@@ -274,8 +279,9 @@ int vn_streams_sync(vn_device_t dev, uint32_t chip, bool all)
 		pthread_mutex_unlock(&streams_lock);
 		if (s)
 			err = vn_stream_synchronize(s);
-	} while (s && !err);
-	return err;
+		first = first ?: err;
+	} while (s && !(err && busy(s)));
+	return first;
 }
 
 /* ---- events ------------------------------------------------------------------------- */

@@ -369,6 +369,38 @@ static void events(void)
 	NEED(vn_event_destroy(never));
 }
 
+/* Ranks of another communicator disagree. */
+static int by_device_though(vn_stream_t s)
+{
+	int err = vn_device_synchronize();
+
+	(void)s;
+	return err == -EINVAL ? 0 : err ?: -ENOMSG;
+}
+
+/* Something on a newer stream, looked at first, fails. */
+static void failing(void)
+{
+	vn_stream_t good, bad;
+	vn_comm_t other[2];
+	vn_queue_t q;
+
+	NEED(vn_set_device(0));
+	NEED(vn_comm_init_all(other, 2, NULL));
+	NEED(vn_stream_create(&good));
+	NEED(vn_stream_create(&bad));
+	NEED(vn_stream_use(bad, other[0], &q));
+	NEED(vn_all_reduce(from[0], to[0], 1, VN_UINT32, VN_SUM, other[0], q));
+	vn_all_reduce(from[1], to[1], 2, VN_UINT32, VN_SUM, other[1], NULL);
+	tap_ok(!late(by_device_though, good),
+	       "vn_device_synchronize() tells of one that failed, and waits for all: %s",
+	       vn_error());
+	for (int r = 0; r < 2; r++)
+		vn_comm_abort(other[r]);
+	NEED(vn_stream_destroy(good));
+	NEED(vn_stream_destroy(bad));
+}
+
 static void refusals(void)
 {
 	vn_stream_t s;
@@ -418,6 +450,7 @@ int main(void)
 	polling();
 	events();
 	freeing();
+	failing();
 	refusals();
 	for (int r = 0; r < 2; r++) {
 		NEED(vn_comm_destroy(comm[r]));
