@@ -12,8 +12,8 @@
  * A rank posts number n only when every rank has completed number n - COLL_SLOTS,
  * so a slot is never written while somebody may still look at it.
  *
- * Sends and receives meet in the channel of their pair of ranks, where whoever comes
- * second finds the other and begins the copy. Puts, gets and signals are done by the
+ * Sends and receives meet in the channel of their pair of ranks, where each says where
+ * its data is; from then on both copy. Puts, gets and signals are done by the
  * rank that calls them, at once or as soon as their turn comes.
  *
  * What a rank has started it posts and completes in order. It posts an operation
@@ -33,109 +33,21 @@
 
 #include "../queue.h"
 #include "../include/vneuron/coll.h"
-#include "move.h"
-
-#define COLL_SLOTS 64u
-/*
- * Bytes a rank may post along. They lie in one of three areas of the same size, by
- * how many there are: a rank has room for many short ones or a few long ones.
- */
-#define COLL_PULL_MAX (16u << 10)
-#define COLL_AREA (64u << 10)
-#define COLL_AREAS 3u
-
-/* What slot.state says of operation number seq: (seq + 1) * 8 + phase. */
-enum coll_phase {
-	COLL_POSTING = 0,
-	COLL_OPENING = 1, /* all have posted; the last looks at their posts */
-	COLL_SHARED = 2, /* job is open */
-	COLL_LAUNCHED = 3, /* the device has it */
-	COLL_DONE = 4,
-};
-
-/* Few bytes are posted along in the post itself. */
-#define COLL_RIDE_MAX 32u
-
-/* A rank's part of an operation, as posted: one cache line. */
-struct coll_post {
-	uint64_t seq; /* atomic: number + 1 of the operation that stands here */
-	uint64_t sig; /* what all must say alike, packed (op.c) */
-	uint64_t count;
-	uint64_t scalar; /* PREMULSUM */
-	union {
-		struct {
-			const char *send;
-			char *recv;
-			const struct coll_extra *extra; /* NULL: only buffers and count */
-			uint32_t hbm; /* COLL_SEND_HBM | COLL_RECV_HBM */
-		};
-		char ride[COLL_RIDE_MAX]; /* pull */
-	};
-} __attribute__((aligned(64)));
-
-_Static_assert(sizeof(struct coll_post) == 64, "a post is a cache line");
-
-#define COLL_SEND_HBM 1u
-#define COLL_RECV_HBM 2u
-
-/* Moves in a row, which one core goes through until others have nothing left of theirs. */
-struct coll_run {
-	uint64_t next __attribute__((aligned(64))); /* atomic: first not taken */
-	uint64_t end;
-};
-
-#define COLL_RUNS 16u
-
-/* Work of a slot that waiting ranks share. */
-struct coll_job {
-	struct coll_shape shape;
-	uint64_t moves, volume;
-	uint32_t runs;
-	bool empty; /* atomic: all are taken */
-	struct coll_run run[COLL_RUNS];
-	uint64_t done __attribute__((aligned(64))); /* atomic: finished */
-};
+#include "board.h"
+#include "fence.h"
 
 struct coll_program; /* a compiled plan; program.c */
 struct coll_pending;
 
-/* Sends and receives between two ranks, in one direction; a line of its own. */
-struct coll_channel {
-	pthread_mutex_t lock;
-	struct coll_pending *first; /* those that wait, all sends or all receives */
-	uint32_t sent, received; /* posted so far */
-} __attribute__((aligned(64)));
-
-/* Of one rank for another; who signals adds, who waits remembers how many it took. */
-struct coll_signals {
-	uint64_t given[VN_SIGNALS]; /* atomic */
-} __attribute__((aligned(64)));
-
-struct coll_slot {
-	uint64_t state __attribute__((aligned(64))); /* atomic */
-	uint32_t arrived __attribute__((aligned(64))); /* atomic; posts so far */
-	bool planned; /* by whom it was carried out: the device, */
-	struct coll_program *program; /* with this; or this was prepared */
-	struct coll_job job;
-	struct coll_post *post; /* [ranks] */
-	const struct coll_extra **extra; /* [ranks] */
-};
-
-/* What others may see of a rank: a line of its own. */
-struct coll_member {
-	uint64_t completed; /* atomic: collectives it is through with */
-	uint64_t posted; /* atomic */
-	/* Of its handle, NULL when it is gone: who may work on it (handle.c). */
-	struct vn_lib_comm *comm;
+/* A rank of this process: who may work on its handle (handle.c). */
+struct coll_seat {
+	struct vn_lib_comm *comm; /* NULL: it is gone */
 	const void *thread; /* atomic: whose it is, */
 	bool inside; /* atomic: that one is in a call, */
 	bool wanted; /* atomic: another one wants it */
-	uint32_t chip;
-	bool joined;
-	bool left;
 } __attribute__((aligned(64)));
 
-/* Shared by the ranks; lives while handles do (refs, under the registry's lock). */
+/* What a process has of a communicator; lives while handles do (refs, under the registry's lock). */
 struct coll_team {
 	struct coll_team *next; /* registry */
 	vn_unique_id id;
@@ -150,29 +62,25 @@ struct coll_team {
 	int join_error;
 
 	/* read by every operation */
-	int error; /* atomic: first failure */
+	struct coll_board board;
 	bool shared; /* atomic: a thread drives several ranks */
 	uint8_t way[VN_COLL_COUNT][64]; /* by operation and bits of its bytes */
 	uint8_t forced;
 	uint64_t stream_bytes; /* more volume than that goes around the caches */
 	const struct vn_ops *ops;
-	struct coll_member *member;
-	struct coll_slot *slot;
-	char *bounce; /* [ranks][COLL_AREAS][COLL_AREA] */
+	struct coll_seat *seat; /* [ranks] */
+	uint32_t speaker; /* a rank of this process, under whose name its errors stand */
 	struct vn_mem params; /* [COLL_SLOTS][2 * ranks] operands */
-	struct coll_channel *channel; /* [ranks][ranks]: from, to */
-	struct coll_signals *signals; /* [ranks][ranks]: to, from */
-
-	uint32_t events __attribute__((aligned(64))); /* atomic, a futex */
-	uint32_t sleepers; /* atomic */
 
 	pthread_mutex_t lock __attribute__((aligned(64)));
-	char text[512]; /* of error */
+	char text[COLL_TEXT]; /* of join_error */
 	vn_queue_t queue;
 	uint32_t launched, reaped; /* on the queue */
 	uint32_t helpers; /* atomic: threads in the device for it */
 	struct coll_program *programs;
 	uint32_t nprograms;
+	struct coll_program
+		*program[COLL_SLOTS]; /* that carries out a slot's operation, or was prepared */
 	uint64_t launches, clock;
 };
 
@@ -191,17 +99,6 @@ struct coll_redop {
 
 /* Made by one rank at a time. */
 #define COLL_REDOPS 64u
-
-/* Two ranks at a copy: each holds it until its part is complete. */
-struct coll_transfer {
-	const char *from;
-	char *to;
-	uint64_t bytes;
-	struct coll_pending *side[2];
-	uint32_t refs; /* atomic */
-	uint64_t next __attribute__((aligned(64))); /* atomic: first byte not taken */
-	uint64_t done; /* atomic: bytes copied */
-};
 
 /* Signals of a rank that are waited for. */
 struct coll_wanted {
@@ -257,12 +154,9 @@ struct coll_pending {
 	uint64_t index; /* among all of its rank */
 	uint64_t seq; /* of a collective: among those of the team */
 	uint64_t deadline; /* 0: nobody looked at the clock yet */
-	/* sends and receives */
-	struct coll_pending *next_in_channel;
-	struct coll_transfer *transfer; /* atomic */
-	bool matched; /* by whoever came second; channel.lock */
-	bool refused; /* atomic: its mate is about other data */
-	bool done; /* atomic */
+	uint64_t letter; /* of a send or receive: its number in its channel */
+	bool offered; /* and whether it is there */
+	bool done; /* put, get, signal */
 };
 
 /* HBM, found once. */
@@ -296,19 +190,63 @@ struct vn_lib_comm {
 	struct vn_lib_window *windows;
 	struct vn_lib_persistent *persistent;
 	uint32_t prepared; /* operations, so far */
+	uint32_t unoffered; /* sends and receives that found no room in their channel */
+	uint64_t given_up; /* when it noticed a failure; 0: there was none */
 	void *scratch; /* of reductions */
 	bool aborted; /* atomic */
 };
 
+/* fault.c */
+/* The first failure, as the calling thread's error; 0 if there is none. */
+int coll_error(struct coll_team *t);
+int coll_fail(struct coll_team *t, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Of a communicator that has failed: what happened, */
+const char *coll_fault_text(const struct coll_team *t);
+/* and whether nobody is at memory of others any more. */
+bool coll_quiet(struct vn_lib_comm *c);
+
 /* team.c */
 /* Calls fn for the other teams, as far as they can be looked at now. */
 bool coll_elsewhere(const struct coll_team *here, bool (*fn)(struct coll_team *t, uint32_t but));
-int coll_fail(struct coll_team *t, int err, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-/* The first failure, as the calling thread's error; 0 if there is none. */
-int coll_error(struct coll_team *t);
-void coll_wake(struct coll_team *t);
-void coll_sleep(struct coll_team *t, uint32_t seen, uint64_t deadline);
+
+/* -errno of the first failure, or 0 */
+static inline int coll_failed(const struct coll_team *t)
+{
+	return -(int)(__atomic_load_n(&t->board.head->fault, __ATOMIC_SEQ_CST) & 0xffff);
+}
+
+/*
+ * Between them the rank is at memory of others. Pairs with coll_quiet(): whoever leaves
+ * after a failure sees that, or this sees the failure, and must not begin.
+ */
+static inline bool coll_touch(struct vn_lib_comm *c)
+{
+	bool *busy = &c->team->board.member[c->rank].busy;
+
+	__atomic_store_n(busy, true, __ATOMIC_RELAXED);
+	coll_fence_light();
+	if (!coll_failed(c->team))
+		return true;
+	__atomic_store_n(busy, false, __ATOMIC_RELEASE);
+	return false;
+}
+
+static inline void coll_touched(struct vn_lib_comm *c)
+{
+	__atomic_store_n(&c->team->board.member[c->rank].busy, false, __ATOMIC_RELEASE);
+}
+
+static inline struct coll_slot *coll_slot(const struct coll_team *t, uint64_t seq)
+{
+	return &t->board.slot[seq % COLL_SLOTS];
+}
+
+/* [ranks] */
+static inline struct coll_post *coll_posts(const struct coll_team *t, uint64_t seq)
+{
+	return &t->board.post[seq % COLL_SLOTS * t->ranks];
+}
 
 /* check.c */
 bool coll_reduces(enum vn_coll op);
@@ -324,6 +262,9 @@ const struct coll_redop *coll_redop_made(const struct vn_lib_comm *c, uint32_t o
 /* extra.c */
 struct coll_extra *coll_extra_new(const struct vn_op *op, uint32_t ranks, uint32_t rank);
 struct coll_extra *coll_extra_copy(const struct coll_extra *e, uint32_t ranks);
+/* What all ranks posted beyond buffers and counts, in `room` for [ranks]; NULL: nothing. */
+const struct coll_extra *const *coll_extras(const struct coll_team *t, uint64_t seq,
+					    const struct coll_extra **room);
 
 /* group.c */
 /* Now, or at the end of the thread's group. */
@@ -340,7 +281,7 @@ void coll_group_forget(const struct vn_lib_comm *c);
 void coll_enter(struct vn_lib_comm *c);
 void coll_leave(struct vn_lib_comm *c);
 /* The same for another handle of this thread; false: it has none there. */
-bool coll_enter_mine(struct coll_member *m);
+bool coll_enter_mine(struct coll_seat *s);
 /* This thread has worked on handles of several teams. */
 bool coll_several(void);
 
@@ -370,6 +311,7 @@ static inline struct coll_pending *coll_nth(const struct vn_lib_comm *c, uint64_
 }
 
 /* wait.c */
+void coll_wake(struct coll_team *t);
 /* One turn at what the rank has under way. */
 void coll_turn(struct vn_lib_comm *c);
 /* Until the rank has completed so many operations. */
@@ -381,8 +323,6 @@ int coll_wait_for(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_ns
 bool coll_meet_post(struct vn_lib_comm *c, struct coll_pending *d);
 /* Works on it; true: complete. */
 bool coll_meet_finish(struct vn_lib_comm *c, struct coll_pending *d);
-/* After a failure: nobody looks at its buffers any more. */
-bool coll_meet_may_leave(struct vn_lib_comm *c, const struct coll_pending *d);
 /* Fails it if somebody is there who calls something else. */
 int coll_meet_compare(const struct coll_pending *d);
 /* Who has not posted it, as text. Returns how many. */
@@ -392,11 +332,12 @@ enum vn_way coll_meet_way(const struct vn_lib_comm *c, const struct coll_pending
 /* pair.c: sends and receives */
 bool coll_pair_post(struct vn_lib_comm *c, struct coll_pending *d);
 bool coll_pair_finish(struct vn_lib_comm *c, struct coll_pending *d);
-bool coll_pair_may_leave(struct vn_lib_comm *c, struct coll_pending *d);
+/* Offers what found no room in its channel. */
+void coll_pair_offer(struct vn_lib_comm *c);
 void coll_pair_missing(const struct coll_pending *d, char *text, size_t size);
 
 /* onesided.c: put, get, signals and windows */
-void coll_onesided_post(struct vn_lib_comm *c, struct coll_pending *d);
+bool coll_onesided_post(struct vn_lib_comm *c, struct coll_pending *d);
 bool coll_onesided_finish(struct vn_lib_comm *c, struct coll_pending *d);
 void coll_onesided_missing(const struct coll_pending *d, char *text, size_t size);
 void coll_windows_free(struct vn_lib_comm *c);
@@ -414,21 +355,16 @@ uint32_t coll_persistent_number(const struct vn_lib_persistent *p);
 void coll_persistent_ready(struct vn_lib_persistent *p, const struct coll_shape *s,
 			   struct coll_program *program);
 
-static inline uint64_t coll_state(uint64_t seq, enum coll_phase phase)
-{
-	return (seq + 1) * 8 + phase;
-}
-
 static inline uint32_t coll_bits(uint64_t n)
 {
 	return n ? 64 - (uint32_t)__builtin_clzll(n) : 0;
 }
 
 /* share.c */
-/* Cuts the slot's job and opens it. */
-void coll_share_open(struct coll_team *t, struct coll_slot *s, uint64_t seq);
+/* Cuts what all agreed on into moves, and lets everybody at them. */
+void coll_share_open(struct coll_team *t, const struct coll_shape *shape, uint64_t seq);
 /* A rank takes moves of it until none is left; whoever finishes the last says DONE. */
-void coll_share(struct vn_lib_comm *c, struct coll_slot *s, uint64_t seq);
+void coll_share(struct vn_lib_comm *c, uint64_t seq);
 /*
  * What one rank gets of an operation whose data everybody posted: from[rank], to
  * recv; post: where the scalars are.
@@ -438,13 +374,14 @@ void coll_pull(struct coll_team *t, struct coll_shape *s, uint32_t rank, char *c
 
 /* program.c */
 /*
- * The slot's job as a launch of the device, of `ready` if that is not NULL; else
+ * What all agreed on as a launch of the device, of `ready` if that is not NULL; else
  * -errno, and nothing happened.
  */
-int coll_launch(struct coll_team *t, struct coll_slot *s, uint64_t seq, struct coll_program *ready);
-/* The slot's job as a program that `users` ranks hold; NULL: it can't be one. */
-struct coll_program *coll_program_prepare(struct coll_team *t, const struct coll_slot *s,
-					  uint32_t users);
+int coll_launch(struct coll_team *t, const struct coll_shape *shape, uint64_t seq,
+		struct coll_program *ready);
+/* The same as a program that `users` ranks hold; NULL: it can't be one. */
+struct coll_program *coll_program_prepare(struct coll_team *t, const struct coll_shape *shape,
+					  uint64_t seq, uint32_t users);
 void coll_program_release(struct coll_team *t, struct coll_program *p);
 /* Works on what the device has of this team; false: there are enough at it. */
 bool coll_device(struct coll_team *t);

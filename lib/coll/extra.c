@@ -126,3 +126,15 @@ struct coll_extra *coll_extra_copy(const struct coll_extra *from, uint32_t ranks
 		e->rdispls = put(&room, from->rdispls, ranks);
 	return e;
 }
+
+const struct coll_extra *const *coll_extras(const struct coll_team *t, uint64_t seq,
+					    const struct coll_extra **room)
+{
+	const struct coll_post *post = coll_posts(t, seq);
+
+	if (!post[0].extra)
+		return NULL;
+	for (uint32_t r = 0; r < t->ranks; r++)
+		room[r] = post[r].extra;
+	return room;
+}

@@ -7,7 +7,6 @@
 #include <sched.h>
 
 #include "coll.h"
-#include "fence.h"
 
 /* The ranks that this thread drove last: two of one team are a sign. */
 static _Thread_local struct {
@@ -28,38 +27,38 @@ static const void *self(void)
 }
 
 /* Pairs with take_over(): it sees inside, or this sees wanted. */
-static bool enter_as_before(struct coll_member *m)
+static bool enter_as_before(struct coll_seat *s)
 {
-	if (__atomic_load_n(&m->thread, __ATOMIC_ACQUIRE) != self())
+	if (__atomic_load_n(&s->thread, __ATOMIC_ACQUIRE) != self())
 		return false;
-	__atomic_store_n(&m->inside, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->inside, true, __ATOMIC_RELAXED);
 	coll_fence_light();
-	if (!__atomic_load_n(&m->wanted, __ATOMIC_ACQUIRE) &&
-	    __atomic_load_n(&m->thread, __ATOMIC_ACQUIRE) == self())
+	if (!__atomic_load_n(&s->wanted, __ATOMIC_ACQUIRE) &&
+	    __atomic_load_n(&s->thread, __ATOMIC_ACQUIRE) == self())
 		return true;
-	__atomic_store_n(&m->inside, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&s->inside, false, __ATOMIC_RELEASE);
 	return false;
 }
 
-static void take_over(struct coll_member *m)
+static void take_over(struct coll_seat *s)
 {
-	while (__atomic_exchange_n(&m->wanted, true, __ATOMIC_SEQ_CST))
+	while (__atomic_exchange_n(&s->wanted, true, __ATOMIC_SEQ_CST))
 		sched_yield();
 	coll_fence_heavy();
-	while (__atomic_load_n(&m->inside, __ATOMIC_ACQUIRE))
+	while (__atomic_load_n(&s->inside, __ATOMIC_ACQUIRE))
 		sched_yield();
-	__atomic_store_n(&m->inside, true, __ATOMIC_RELAXED);
-	__atomic_store_n(&m->thread, self(), __ATOMIC_RELEASE);
-	__atomic_store_n(&m->wanted, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&s->inside, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->thread, self(), __ATOMIC_RELEASE);
+	__atomic_store_n(&s->wanted, false, __ATOMIC_RELEASE);
 }
 
 void coll_enter(struct vn_lib_comm *c)
 {
 	struct coll_team *t = c->team;
-	struct coll_member *m = &t->member[c->rank];
+	struct coll_seat *s = &t->seat[c->rank];
 
-	if (!enter_as_before(m))
-		take_over(m);
+	if (!enter_as_before(s))
+		take_over(s);
 	if (latest.team == t && latest.rank == c->rank)
 		return;
 	if (latest.team == t)
@@ -72,16 +71,16 @@ void coll_enter(struct vn_lib_comm *c)
 
 void coll_leave(struct vn_lib_comm *c)
 {
-	__atomic_store_n(&c->team->member[c->rank].inside, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&c->team->seat[c->rank].inside, false, __ATOMIC_RELEASE);
 }
 
-bool coll_enter_mine(struct coll_member *m)
+bool coll_enter_mine(struct coll_seat *s)
 {
 	/* Inside already: further up on this thread's stack. */
-	if (__atomic_load_n(&m->inside, __ATOMIC_RELAXED) || !enter_as_before(m))
+	if (__atomic_load_n(&s->inside, __ATOMIC_RELAXED) || !enter_as_before(s))
 		return false;
-	if (m->comm)
+	if (s->comm)
 		return true;
-	__atomic_store_n(&m->inside, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&s->inside, false, __ATOMIC_RELEASE);
 	return false;
 }

@@ -14,11 +14,6 @@
 /* Bytes taken back ahead: as many lines as a core asks for at once, about. */
 #define OWN_AHEAD 2048u
 
-static struct coll_slot *slot_of(struct coll_team *t, uint64_t seq)
-{
-	return &t->slot[seq % COLL_SLOTS];
-}
-
 /* Room for the bytes of one operation in their area; a power of two. */
 static uint64_t bounce_room(uint64_t bytes)
 {
@@ -31,7 +26,7 @@ static char *bounce(const struct coll_team *t, uint64_t seq, uint32_t rank, uint
 	uint64_t room = bounce_room(bytes), slots = COLL_AREA / room;
 	uint32_t area = room <= 1u << 10 ? 0 : room <= 4u << 10 ? 1 : 2;
 
-	return t->bounce + (rank * COLL_AREAS + area) * COLL_AREA + seq % slots * room;
+	return t->board.bounce + (rank * COLL_AREAS + area) * COLL_AREA + seq % slots * room;
 }
 
 /* How many operations of that many bytes may be under way. */
@@ -81,7 +76,7 @@ static void describe(uint64_t sig, uint64_t count, char *text, size_t size)
 /* Two ranks disagree on an operation. */
 static int mismatch(struct coll_team *t, uint64_t seq, uint32_t a, uint32_t b)
 {
-	const struct coll_post *post = slot_of(t, seq)->post;
+	const struct coll_post *post = coll_posts(t, seq);
 	char one[160], other[160];
 
 	describe(post[a].sig, post[a].count, one, sizeof(one));
@@ -200,11 +195,11 @@ static int agree_extra(struct coll_team *t, struct coll_shape *s, uint64_t seq)
 	return s->op == VN_ALL_TO_ALLV ? agree_place(t, s, seq) : 0;
 }
 
-/* All have posted: what they agree on becomes the slot's job. */
-static int make_job(struct coll_team *t, struct coll_slot *s, uint64_t seq)
+/* All have posted: what they agree on. shape->extra: room for [ranks]. */
+static int agree_all(struct coll_team *t, uint64_t seq, struct coll_shape *shape)
 {
-	struct coll_shape *shape = &s->job.shape;
-	const struct coll_post *post = s->post;
+	const struct coll_post *post = coll_posts(t, seq);
+	const struct coll_extra **extra = (const struct coll_extra **)shape->extra;
 	uint32_t p = t->ranks, r;
 	uint64_t sig = post[0].sig;
 
@@ -221,12 +216,8 @@ static int make_job(struct coll_team *t, struct coll_slot *s, uint64_t seq)
 	};
 	for (r = 0; r < p; r++)
 		shape->in_place |= post[r].send == post[r].recv;
-	if (!post[0].extra)
-		return 0;
-	for (r = 0; r < p; r++)
-		s->extra[r] = post[r].extra;
-	shape->extra = s->extra;
-	return agree_extra(t, shape, seq);
+	shape->extra = coll_extras(t, seq, extra);
+	return shape->extra ? agree_extra(t, shape, seq) : 0;
 }
 
 /* ---- beginning it ---------------------------------------------------------------- */
@@ -237,30 +228,33 @@ static void set_state(struct coll_team *t, struct coll_slot *s, uint64_t seq, en
 	coll_wake(t);
 }
 
-static bool all_in_hbm(const struct coll_team *t, const struct coll_slot *s)
+static bool all_in_hbm(const struct coll_team *t, uint64_t seq)
 {
+	const struct coll_post *post = coll_posts(t, seq);
+
 	for (uint32_t r = 0; r < t->ranks; r++)
-		if (s->post[r].hbm != (COLL_SEND_HBM | COLL_RECV_HBM))
+		if (post[r].hbm != (COLL_SEND_HBM | COLL_RECV_HBM))
 			return false;
 	return true;
 }
 
 /* Of those that need no post along. */
-static enum vn_way choose(const struct coll_team *t, const struct coll_slot *s,
-			  const struct coll_call *call)
+static enum vn_way choose(const struct coll_team *t, const struct coll_shape *shape,
+			  const struct coll_pending *d)
 {
-	const struct coll_shape *shape = &s->job.shape;
+	const struct coll_call *call = &d->call;
 	uint64_t bytes = shape->count * vn_type_bytes(shape->type);
 	enum vn_way way = call->way ?: t->forced ?: t->way[shape->op][coll_bits(bytes)];
 
-	if (way != VN_WAY_PLAN || !all_in_hbm(t, s))
+	if (way != VN_WAY_PLAN || !all_in_hbm(t, d->seq))
 		return VN_WAY_SHARE;
 	/* A plan for those few blocks would be compiled for one use. */
 	return !shape->extra || call->prepare ? VN_WAY_PLAN : VN_WAY_SHARE;
 }
 
 /* Carries it out by the device, if it goes that way. */
-static bool launched(struct coll_team *t, struct coll_slot *s, const struct coll_pending *d)
+static bool launched(struct coll_team *t, const struct coll_pending *d,
+		     const struct coll_shape *shape)
 {
 	const struct coll_call *call = &d->call;
 	struct coll_program *ready = NULL;
@@ -268,47 +262,57 @@ static bool launched(struct coll_team *t, struct coll_slot *s, const struct coll
 	if (call->persistent) {
 		ready = coll_persistent_program(call->persistent);
 		/* Its buffers are as they were, unless somebody freed them. */
-		if (!ready || !all_in_hbm(t, s))
+		if (!ready || !all_in_hbm(t, d->seq))
 			return false;
-	} else if (choose(t, s, call) != VN_WAY_PLAN) {
+	} else if (choose(t, shape, d) != VN_WAY_PLAN) {
 		return false;
 	}
-	return !coll_launch(t, s, d->seq, ready);
+	return !coll_launch(t, shape, d->seq, ready);
 }
 
-/* This rank was the last to post. */
-static void trigger(struct vn_lib_comm *c, struct coll_slot *s, const struct coll_pending *d)
+/* What all have posted is agreed on and begun; true: by work that ranks share. */
+static bool begin(struct coll_team *t, const struct coll_pending *d)
 {
-	struct coll_team *t = c->team;
-	uint64_t seq = d->seq;
+	const struct coll_extra *extra[VN_MAX_CHIPS];
+	struct coll_shape shape = { .extra = extra };
+	struct coll_slot *s = coll_slot(t, d->seq);
 
-	s->arrived = 0;
-	/*
-	 * Who leaves because of a failure takes along what make_job() looks at: it
-	 * sees OPENING and stays, or this sees the failure.
-	 */
-	__atomic_store_n(&s->state, coll_state(seq, COLL_OPENING), __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&t->error, __ATOMIC_SEQ_CST) || make_job(t, s, seq)) {
-		set_state(t, s, seq, COLL_POSTING);
-		return;
-	}
+	if (agree_all(t, d->seq, &shape))
+		return false;
+	s->job.shape = shape;
+	s->job.shape.extra = NULL;
 	if (d->call.prepare) {
-		s->program = choose(t, s, &d->call) == VN_WAY_PLAN
-				     ? coll_program_prepare(t, s, t->ranks)
-				     : NULL;
-		set_state(t, s, seq, COLL_DONE);
-		return;
+		t->program[d->seq % COLL_SLOTS] =
+			choose(t, &shape, d) == VN_WAY_PLAN
+				? coll_program_prepare(t, &shape, d->seq, t->ranks)
+				: NULL;
+		set_state(t, s, d->seq, COLL_DONE);
+		return false;
 	}
 	s->planned = false;
 	/* Nothing to move: all it takes is that everybody came. */
-	if (!coll_volume(&s->job.shape)) {
-		set_state(t, s, seq, COLL_DONE);
-		return;
+	if (!coll_volume(&shape)) {
+		set_state(t, s, d->seq, COLL_DONE);
+		return false;
 	}
-	if (launched(t, s, d))
+	if (launched(t, d, &shape))
+		return false;
+	coll_share_open(t, &shape, d->seq);
+	return true;
+}
+
+/* This rank was the last to post. */
+static void trigger(struct vn_lib_comm *c, const struct coll_pending *d)
+{
+	bool share;
+
+	coll_slot(c->team, d->seq)->arrived = 0;
+	if (!coll_touch(c))
 		return;
-	coll_share_open(t, s, seq);
-	coll_share(c, s, seq);
+	share = begin(c->team, d);
+	coll_touched(c);
+	if (share)
+		coll_share(c, d->seq);
 }
 
 /* ---- posting ---------------------------------------------------------------- */
@@ -321,7 +325,8 @@ static bool room(struct vn_lib_comm *c, uint64_t n, uint64_t slots)
 	if (n < slots || c->room > n - slots)
 		return true;
 	for (uint32_t r = 0; r < c->team->ranks; r++) {
-		uint64_t done = __atomic_load_n(&c->team->member[r].completed, __ATOMIC_ACQUIRE);
+		uint64_t done =
+			__atomic_load_n(&c->team->board.member[r].completed, __ATOMIC_ACQUIRE);
 
 		least = done < least ? done : least;
 	}
@@ -330,10 +335,12 @@ static bool room(struct vn_lib_comm *c, uint64_t n, uint64_t slots)
 }
 
 /* In checking mode a rank compares itself with whoever is there already. */
-static int check_early(struct coll_team *t, const struct coll_slot *s, uint64_t seq, uint32_t rank)
+static int check_early(struct coll_team *t, uint64_t seq, uint32_t rank)
 {
+	const struct coll_post *post = coll_posts(t, seq);
+
 	for (uint32_t r = 0; r < t->ranks; r++)
-		if (r != rank && posted(&s->post[r], seq) && !agree(&s->post[r], &s->post[rank]))
+		if (r != rank && posted(&post[r], seq) && !agree(&post[r], &post[rank]))
 			return mismatch(t, seq, r, rank);
 	return 0;
 }
@@ -376,21 +383,21 @@ static bool needs_all(enum vn_coll op)
 bool coll_meet_post(struct vn_lib_comm *c, struct coll_pending *d)
 {
 	struct coll_team *t = c->team;
-	struct coll_slot *s = slot_of(t, d->seq);
-	struct coll_post *p = &s->post[c->rank];
+	struct coll_post *p = &coll_posts(t, d->seq)[c->rank];
 	uint64_t bytes = d->pull ? coll_send_bytes(&d->shape, c->rank) : 0;
 
 	if (!room(c, d->seq, bounce_slots(bytes)))
 		return false;
 	fill(c, d, p);
 	__atomic_store_n(&p->seq, d->seq + 1, __ATOMIC_RELEASE);
-	__atomic_store_n(&t->member[c->rank].posted, d->seq + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->board.member[c->rank].posted, d->seq + 1, __ATOMIC_RELAXED);
 	/* Who does not need all others must still be seen by them, or see them. */
 	if (d->pull && (t->check || !needs_all(d->call.op)))
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!d->pull && __atomic_add_fetch(&s->arrived, 1, __ATOMIC_ACQ_REL) == t->ranks)
-		trigger(c, s, d);
-	else if (t->check && check_early(t, s, d->seq, c->rank))
+	if (!d->pull &&
+	    __atomic_add_fetch(&coll_slot(t, d->seq)->arrived, 1, __ATOMIC_ACQ_REL) == t->ranks)
+		trigger(c, d);
+	else if (t->check && check_early(t, d->seq, c->rank))
 		return true;
 	coll_wake(t);
 	return true;
@@ -419,7 +426,7 @@ static bool needs(const struct vn_lib_comm *c, const struct coll_shape *s, uint3
 static bool pull(struct vn_lib_comm *c, struct coll_pending *d)
 {
 	struct coll_team *t = c->team;
-	const struct coll_post *post = slot_of(t, d->seq)->post, *p;
+	const struct coll_post *post = coll_posts(t, d->seq), *p;
 	char *from[VN_MAX_CHIPS];
 	uint64_t bytes;
 
@@ -455,7 +462,7 @@ __attribute__((target("prfchw"))) static void own_next(struct vn_lib_comm *c,
 	uint64_t bytes = coll_send_bytes(&d->shape, c->rank), next = d->seq + 1;
 	const char *p;
 
-	__builtin_prefetch(&slot_of(c->team, next)->post[c->rank], 1);
+	__builtin_prefetch(&coll_posts(c->team, next)[c->rank], 1);
 	if (bytes <= COLL_RIDE_MAX)
 		return;
 	p = bounce(c->team, next, c->rank, bytes);
@@ -465,7 +472,7 @@ __attribute__((target("prfchw"))) static void own_next(struct vn_lib_comm *c,
 
 bool coll_meet_finish(struct vn_lib_comm *c, struct coll_pending *d)
 {
-	struct coll_slot *s = slot_of(c->team, d->seq);
+	struct coll_slot *s = coll_slot(c->team, d->seq);
 	uint64_t state;
 
 	if (d->pull) {
@@ -476,35 +483,28 @@ bool coll_meet_finish(struct vn_lib_comm *c, struct coll_pending *d)
 	}
 	state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
 	if (state == coll_state(d->seq, COLL_SHARED)) {
-		coll_share(c, s, d->seq);
+		coll_share(c, d->seq);
 		state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
 	}
 	if (state != coll_state(d->seq, COLL_DONE))
 		return false;
 	if (d->call.prepare)
-		coll_persistent_ready(d->call.persistent, &d->shape, s->program);
+		coll_persistent_ready(d->call.persistent, &d->shape,
+				      c->team->program[d->seq % COLL_SLOTS]);
 	return true;
-}
-
-bool coll_meet_may_leave(struct vn_lib_comm *c, const struct coll_pending *d)
-{
-	uint64_t state = __atomic_load_n(&slot_of(c->team, d->seq)->state, __ATOMIC_SEQ_CST);
-
-	return d->pull || (state != coll_state(d->seq, COLL_SHARED) &&
-			   state != coll_state(d->seq, COLL_OPENING));
 }
 
 enum vn_way coll_meet_way(const struct vn_lib_comm *c, const struct coll_pending *d)
 {
 	if (d->pull)
 		return VN_WAY_PULL;
-	return slot_of(c->team, d->seq)->planned ? VN_WAY_PLAN : VN_WAY_SHARE;
+	return coll_slot(c->team, d->seq)->planned ? VN_WAY_PLAN : VN_WAY_SHARE;
 }
 
 int coll_meet_compare(const struct coll_pending *d)
 {
 	struct coll_team *t = d->comm->team;
-	const struct coll_post *post = slot_of(t, d->seq)->post;
+	const struct coll_post *post = coll_posts(t, d->seq);
 	uint32_t rank = d->comm->rank;
 
 	for (uint32_t r = 0; r < t->ranks && posted(&post[rank], d->seq); r++)
@@ -521,7 +521,7 @@ uint32_t coll_meet_missing(const struct coll_pending *d, char *text, size_t size
 
 	text[0] = '\0';
 	for (uint32_t r = 0; r < t->ranks && at + 80 < size; r++) {
-		const struct coll_member *m = &t->member[r];
+		const struct coll_member *m = &t->board.member[r];
 		uint64_t posts = __atomic_load_n(&m->posted, __ATOMIC_RELAXED);
 
 		if (posts > d->seq)

@@ -170,7 +170,7 @@ int coll_signals_init(struct vn_lib_comm *c)
 
 static struct coll_signals *given(const struct coll_team *t, uint32_t to, uint32_t from)
 {
-	return &t->signals[to * t->ranks + from];
+	return &t->board.signals[to * t->ranks + from];
 }
 
 static void give(struct vn_lib_comm *c, uint32_t to, uint32_t index)
@@ -180,31 +180,43 @@ static void give(struct vn_lib_comm *c, uint32_t to, uint32_t index)
 	coll_wake(c->team);
 }
 
-void coll_onesided_post(struct vn_lib_comm *c, struct coll_pending *d)
+/* Between this rank's buffer and another's; false: the communicator has failed. */
+static bool move(struct vn_lib_comm *c, const struct coll_call *call)
+{
+	uint64_t bytes = call->count * vn_type_bytes(call->type);
+	char *there = (char *)call->window->of[call->root].at + call->offset;
+	bool stream = 2 * bytes > c->team->stream_bytes;
+
+	if (!bytes)
+		return true;
+	if (!coll_touch(c))
+		return false;
+	if (call->op == VN_GET)
+		c->team->ops->copy(call->recv, there, bytes, stream);
+	else
+		c->team->ops->copy(there, call->send, bytes, stream);
+	coll_touched(c);
+	return true;
+}
+
+bool coll_onesided_post(struct vn_lib_comm *c, struct coll_pending *d)
 {
 	const struct coll_call *call = &d->call;
-	uint64_t bytes = call->count * vn_type_bytes(call->type);
-	bool stream = 2 * bytes > c->team->stream_bytes;
-	char *there;
 
 	if (call->op == VN_WAIT_SIGNAL)
-		return;
+		return true;
 	if (call->op != VN_SIGNAL) {
 		int err = reaches(call, call->window);
 
-		if (err) {
+		if (err)
 			coll_fail(c->team, err, "%s", vn_error());
-			return;
-		}
-		there = (char *)call->window->of[call->root].at + call->offset;
-		if (bytes && call->op == VN_GET)
-			c->team->ops->copy(call->recv, there, bytes, stream);
-		else if (bytes)
-			c->team->ops->copy(there, call->send, bytes, stream);
+		if (err || !move(c, call))
+			return true;
 	}
 	if (call->op != VN_PUT && call->op != VN_GET)
 		give(c, (uint32_t)call->root, call->signal);
 	d->done = true;
+	return true;
 }
 
 static uint64_t come(const struct vn_lib_comm *c, const struct coll_wanted *w)

@@ -193,63 +193,34 @@ static bool stream_turn(const struct coll_pending *d)
 	return false;
 }
 
+/* What differs between collectives, pairs and one-sided operations. */
+static const struct kind {
+	/* Its turn has come. False: it must wait for others all the same. */
+	bool (*post)(struct vn_lib_comm *c, struct coll_pending *d);
+	/* Works on it; true: complete. */
+	bool (*finish)(struct vn_lib_comm *c, struct coll_pending *d);
+} meet = { coll_meet_post, coll_meet_finish }, pair = { coll_pair_post, coll_pair_finish },
+  onesided = { coll_onesided_post, coll_onesided_finish };
+
+static const struct kind *kind(enum vn_coll op)
+{
+	return coll_meets(op) ? &meet : op <= VN_RECV ? &pair : &onesided;
+}
+
 static bool post(struct vn_lib_comm *c, struct coll_pending *d)
 {
 	if (c->completed != d->index && !its_turn(c, d))
 		return false;
 	if (d->call.stream && !stream_turn(d))
 		return false;
-	switch (d->call.op) {
-	case VN_SEND:
-	case VN_RECV:
-		return coll_pair_post(c, d);
-	case VN_PUT:
-	case VN_PUT_SIGNAL:
-	case VN_GET:
-	case VN_SIGNAL:
-	case VN_WAIT_SIGNAL:
-		coll_onesided_post(c, d);
-		return true;
-	default:
-		return coll_meet_post(c, d);
-	}
+	return kind(d->call.op)->post(c, d);
 }
 
 /* ---- completing -------------------------------------------------------------- */
 
 static bool finished(struct vn_lib_comm *c, struct coll_pending *d)
 {
-	switch (d->call.op) {
-	case VN_SEND:
-	case VN_RECV:
-		return coll_pair_finish(c, d);
-	case VN_PUT:
-	case VN_PUT_SIGNAL:
-	case VN_GET:
-	case VN_SIGNAL:
-	case VN_WAIT_SIGNAL:
-		return coll_onesided_finish(c, d);
-	default:
-		return coll_meet_finish(c, d);
-	}
-}
-
-/* The communicator has failed: nobody will touch its buffers any more. */
-static bool may_leave(struct vn_lib_comm *c, struct coll_pending *d)
-{
-	switch (d->call.op) {
-	case VN_SEND:
-	case VN_RECV:
-		return coll_pair_may_leave(c, d);
-	case VN_PUT:
-	case VN_PUT_SIGNAL:
-	case VN_GET:
-	case VN_SIGNAL:
-	case VN_WAIT_SIGNAL:
-		return true;
-	default:
-		return coll_meet_may_leave(c, d);
-	}
+	return kind(d->call.op)->finish(c, d);
 }
 
 static void count(struct vn_lib_comm *c, const struct coll_pending *d)
@@ -263,7 +234,7 @@ static void count(struct vn_lib_comm *c, const struct coll_pending *d)
 
 static void complete(struct vn_lib_comm *c, struct coll_pending *d, int status)
 {
-	struct coll_member *m = &c->team->member[c->rank];
+	struct coll_member *m = &c->team->board.member[c->rank];
 
 	if (!status && !d->call.prepare)
 		count(c, d);
@@ -297,7 +268,8 @@ static bool fail_all(struct vn_lib_comm *c, int err)
 	while (c->completed < c->started) {
 		d = coll_nth(c, c->completed);
 		if (c->completed < c->posted) {
-			if (!may_leave(c, d))
+			/* Others may be at its buffers. */
+			if (!d->pull && !coll_quiet(c))
 				break;
 			complete(c, d, !d->pull && finished(c, d) ? 0 : err);
 		} else {
@@ -315,6 +287,8 @@ bool coll_progress(struct vn_lib_comm *c)
 	struct coll_pending *d;
 	int err;
 
+	if (c->unoffered)
+		coll_pair_offer(c);
 	while (c->completed < c->posted) {
 		d = coll_nth(c, c->completed);
 		if (!finished(c, d))
@@ -325,7 +299,7 @@ bool coll_progress(struct vn_lib_comm *c)
 			post_all(c);
 		moved = true;
 	}
-	err = __atomic_load_n(&c->team->error, __ATOMIC_SEQ_CST);
+	err = coll_failed(c->team);
 	if (err && fail_all(c, err))
 		moved = true;
 	return moved;
@@ -403,9 +377,7 @@ static void enlist(struct vn_lib_comm *c, struct coll_pending *d)
 	if (coll_meets(d->call.op)) {
 		d->seq = c->collectives++;
 	} else {
-		d->next_in_channel = NULL;
-		d->transfer = NULL;
-		d->matched = d->refused = d->done = false;
+		d->offered = d->done = false;
 	}
 	if (!d->call.stream)
 		return;

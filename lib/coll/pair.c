@@ -1,32 +1,104 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Sends and receives. Those of one pair of ranks meet in its channel, in order: who
- * comes first waits there, who comes second takes it out and begins the copy. A long
- * one is cut, and both ranks take pieces while they wait.
+ * Sends and receives. Message number n of a channel has a letter there, as soon as the
+ * one that used it before is over for both: each rank writes on its side what it
+ * sends or wants, and whoever sees both sides copies. A long message is cut, and both
+ * ranks take pieces while they wait.
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "coll.h"
 #include "../../kmod/engine/ops.h"
 
-/* Not worth a second thread. */
-#define WHOLE (64u << 10)
 #define PIECE (128u << 10)
+/* Less is not worth a second thread. */
+#define WHOLE (64u << 10)
 
-static bool sends(const struct coll_pending *d)
+enum side { SENDS = 0, RECEIVES = 1 };
+
+static enum side side_of(const struct coll_pending *d)
 {
-	return d->call.op == VN_SEND;
+	return d->call.op == VN_SEND ? SENDS : RECEIVES;
 }
 
 static struct coll_channel *channel(const struct coll_pending *d)
 {
 	const struct coll_team *t = d->comm->team;
-	uint32_t from = sends(d) ? d->comm->rank : (uint32_t)d->call.root;
-	uint32_t to = sends(d) ? (uint32_t)d->call.root : d->comm->rank;
+	uint32_t from = side_of(d) == SENDS ? d->comm->rank : (uint32_t)d->call.root;
+	uint32_t to = side_of(d) == SENDS ? (uint32_t)d->call.root : d->comm->rank;
 
-	return &t->channel[from * t->ranks + to];
+	return &t->board.channel[from * t->ranks + to];
+}
+
+static struct coll_letter *letter(const struct coll_pending *d)
+{
+	return &channel(d)->letter[d->letter % COLL_LETTERS];
+}
+
+/* The side says so of this message. */
+static bool says(const uint64_t *what, const struct coll_pending *d)
+{
+	return __atomic_load_n(what, __ATOMIC_ACQUIRE) == d->letter + 1;
+}
+
+/* ---- offering ------------------------------------------------------------------ */
+
+/* The message that used the letter before is over for this side. */
+static bool over(const struct coll_side *s, uint64_t n)
+{
+	return n < COLL_LETTERS ||
+	       __atomic_load_n(&s->through, __ATOMIC_ACQUIRE) == n + 1 - COLL_LETTERS;
+}
+
+static bool offer(struct coll_pending *d)
+{
+	struct coll_letter *l = letter(d);
+	struct coll_side *mine = &l->side[side_of(d)];
+
+	if (!over(&l->side[SENDS], d->letter) || !over(&l->side[RECEIVES], d->letter))
+		return false;
+	mine->count = d->call.count;
+	mine->type = d->call.type;
+	mine->at = side_of(d) == SENDS ? d->call.send : d->call.recv;
+	__atomic_store_n(&mine->seq, d->letter + 1, __ATOMIC_RELEASE);
+	d->offered = true;
+	return true;
+}
+
+void coll_pair_offer(struct vn_lib_comm *c)
+{
+	for (uint64_t i = c->completed; c->unoffered && i < c->posted; i++) {
+		struct coll_pending *d = coll_nth(c, i);
+
+		if ((d->call.op == VN_SEND || d->call.op == VN_RECV) && !d->offered && offer(d)) {
+			c->unoffered--;
+			coll_wake(c->team);
+		}
+	}
+}
+
+/* ---- copying ------------------------------------------------------------------- */
+
+/* Counters of a letter: the message's number + 1 above 32 bits of a count. */
+static uint64_t counted(const uint64_t *counter, const struct coll_pending *d)
+{
+	uint64_t n = __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+
+	return n >> 32 == (uint32_t)(d->letter + 1) ? (uint32_t)n : 0;
+}
+
+/* Returns what it was; the first one begins at zero. */
+static uint64_t count(uint64_t *counter, const struct coll_pending *d, uint64_t more)
+{
+	uint64_t number = (uint64_t)(uint32_t)(d->letter + 1) << 32;
+	uint64_t was = __atomic_load_n(counter, __ATOMIC_RELAXED), base;
+
+	do
+		base = was >> 32 == number >> 32 ? was : number;
+	while (!__atomic_compare_exchange_n(counter, &was, base + more, false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_RELAXED));
+	return (uint32_t)base;
 }
 
 static uint64_t bytes_of(const struct coll_pending *d)
@@ -34,166 +106,120 @@ static uint64_t bytes_of(const struct coll_pending *d)
 	return d->call.count * vn_type_bytes(d->call.type);
 }
 
-static void describe(const struct coll_pending *d, char *text, size_t size)
+static uint64_t piece_of(uint64_t bytes)
 {
-	snprintf(text, size, "rank %u %s %llu %s", d->comm->rank, sends(d) ? "sends" : "receives",
-		 (unsigned long long)d->call.count, vn_type_name((enum vn_type)d->call.type));
+	return bytes <= WHOLE ? WHOLE : PIECE;
 }
 
-static void mismatch(const struct coll_pending *a, const struct coll_pending *b)
+static bool copied(const struct coll_pending *d)
 {
-	char one[80], other[80];
+	uint64_t bytes = bytes_of(d), piece = piece_of(bytes);
 
-	describe(sends(a) ? a : b, one, sizeof(one));
-	describe(sends(a) ? b : a, other, sizeof(other));
-	coll_fail(a->comm->team, -EINVAL, "%s, but %s of that", one, other);
-}
-
-/* Both may complete; from then on they are their owners'. */
-static void both_done(struct coll_pending *a, struct coll_pending *b)
-{
-	struct coll_team *t = a->comm->team;
-
-	__atomic_store_n(&a->done, true, __ATOMIC_RELEASE);
-	__atomic_store_n(&b->done, true, __ATOMIC_RELEASE);
-	coll_wake(t);
-}
-
-static void transfer_put(struct coll_transfer *x)
-{
-	if (x && !__atomic_sub_fetch(&x->refs, 1, __ATOMIC_ACQ_REL))
-		free(x);
+	return counted(&letter(d)->done, d) == (bytes + piece - 1) / piece;
 }
 
 /* Takes pieces until none is left. */
-static void copy_pieces(const struct coll_team *t, struct coll_transfer *x)
+static void copy_pieces(struct coll_pending *d)
 {
-	uint64_t at, n, mine = 0;
+	const struct coll_team *t = d->comm->team;
+	struct coll_letter *l = letter(d);
+	const char *from = l->side[SENDS].at;
+	char *to = (char *)l->side[RECEIVES].at;
+	uint64_t bytes = bytes_of(d), piece = piece_of(bytes), mine = 0, at, n;
 
-	while ((at = __atomic_fetch_add(&x->next, PIECE, __ATOMIC_RELAXED)) < x->bytes) {
-		n = x->bytes - at < PIECE ? x->bytes - at : PIECE;
-		t->ops->copy(x->to + at, x->from + at, n, 2 * x->bytes > t->stream_bytes);
-		mine += n;
+	while (counted(&l->next, d) * piece < bytes && !coll_failed(t)) {
+		at = count(&l->next, d, 1) * piece;
+		if (at >= bytes)
+			break;
+		n = bytes - at < piece ? bytes - at : piece;
+		if (from != to)
+			t->ops->copy(to + at, from + at, n, 2 * bytes > t->stream_bytes);
+		mine++;
 	}
-	if (mine && __atomic_add_fetch(&x->done, mine, __ATOMIC_ACQ_REL) == x->bytes)
-		both_done(x->side[0], x->side[1]);
+	if (mine)
+		count(&l->done, d, mine);
 }
 
-static void begin(struct coll_pending *d, struct coll_pending *mate)
+static void describe(const struct coll_letter *l, enum side side, uint32_t rank, char *text,
+		     size_t size)
 {
-	struct coll_team *t = d->comm->team;
-	const struct coll_call *from = sends(d) ? &d->call : &mate->call;
-	const struct coll_call *to = sends(d) ? &mate->call : &d->call;
-	uint64_t bytes = bytes_of(d);
-	struct coll_transfer *x = NULL;
+	const struct coll_side *s = &l->side[side];
 
-	if (bytes > WHOLE && t->cores > 1)
-		x = aligned_alloc(64, sizeof(*x));
-	/* Without memory to share it out one copies all. */
-	if (!x) {
-		if (bytes && from->send != (char *)to->recv)
-			t->ops->copy(to->recv, from->send, bytes, 2 * bytes > t->stream_bytes);
-		both_done(mate, d);
-		return;
-	}
-	*x = (struct coll_transfer){
-		.from = from->send,
-		.to = to->recv,
-		.bytes = bytes,
-		.side = { d, mate },
-		.refs = 2,
-	};
-	d->transfer = x;
-	__atomic_store_n(&mate->transfer, x, __ATOMIC_RELEASE);
-	coll_wake(t);
-	copy_pieces(t, x);
+	snprintf(text, size, "rank %u %s %llu %s", rank, side == SENDS ? "sends" : "receives",
+		 (unsigned long long)s->count, vn_type_name((enum vn_type)s->type));
 }
+
+static void mismatch(const struct coll_pending *d)
+{
+	uint32_t self = d->comm->rank, peer = (uint32_t)d->call.root;
+	bool first = side_of(d) == SENDS;
+	char one[80], other[80];
+
+	describe(letter(d), SENDS, first ? self : peer, one, sizeof(one));
+	describe(letter(d), RECEIVES, first ? peer : self, other, sizeof(other));
+	coll_fail(d->comm->team, -EINVAL, "%s, but %s of that", one, other);
+}
+
+/* Both have come: works on it. True: all is copied. */
+static bool work(struct coll_pending *d)
+{
+	const struct coll_letter *l = letter(d);
+	const struct coll_side *s = l->side;
+
+	if (!says(&s[SENDS].seq, d) || !says(&s[RECEIVES].seq, d))
+		return false;
+	if (s[SENDS].count != s[RECEIVES].count || s[SENDS].type != s[RECEIVES].type) {
+		mismatch(d);
+		return false;
+	}
+	if (!copied(d) && coll_touch(d->comm)) {
+		copy_pieces(d);
+		coll_touched(d->comm);
+	}
+	if (!copied(d))
+		return false;
+	coll_wake(d->comm->team);
+	return true;
+}
+
+/* ---- the operation --------------------------------------------------------------- */
 
 bool coll_pair_post(struct vn_lib_comm *c, struct coll_pending *d)
 {
-	struct coll_channel *ch = channel(d);
-	struct coll_pending *mate, **at;
+	uint64_t *called = &channel(d)->called[side_of(d)];
 
-	(void)c;
-	pthread_mutex_lock(&ch->lock);
-	if (sends(d))
-		ch->sent++;
-	else
-		ch->received++;
-	mate = ch->first;
-	if (mate && sends(mate) != sends(d)) {
-		ch->first = mate->next_in_channel;
-		mate->matched = true;
+	d->letter = *called;
+	__atomic_store_n(called, d->letter + 1, __ATOMIC_RELAXED);
+	if (offer(d)) {
+		work(d);
+		coll_wake(c->team);
 	} else {
-		for (at = &ch->first; *at; at = &(*at)->next_in_channel)
-			;
-		*at = d;
-		mate = NULL;
+		c->unoffered++;
 	}
-	d->matched = mate != NULL;
-	pthread_mutex_unlock(&ch->lock);
-	if (!mate)
-		return true;
-	if (mate->call.count == d->call.count && mate->call.type == d->call.type) {
-		begin(d, mate);
-		return true;
-	}
-	mismatch(d, mate);
-	/* They fail, and nothing is copied. */
-	__atomic_store_n(&d->refused, true, __ATOMIC_RELEASE);
-	__atomic_store_n(&mate->refused, true, __ATOMIC_RELEASE);
 	return true;
 }
 
 bool coll_pair_finish(struct vn_lib_comm *c, struct coll_pending *d)
 {
-	struct coll_transfer *x;
-
-	if (!__atomic_load_n(&d->done, __ATOMIC_ACQUIRE)) {
-		x = __atomic_load_n(&d->transfer, __ATOMIC_ACQUIRE);
-		if (x)
-			copy_pieces(c->team, x);
-		if (!__atomic_load_n(&d->done, __ATOMIC_ACQUIRE))
-			return false;
-	}
-	transfer_put(d->transfer);
-	d->transfer = NULL;
+	(void)c;
+	if (!d->offered || !work(d))
+		return false;
+	__atomic_store_n(&letter(d)->side[side_of(d)].through, d->letter + 1, __ATOMIC_RELEASE);
 	return true;
-}
-
-bool coll_pair_may_leave(struct vn_lib_comm *c, struct coll_pending *d)
-{
-	struct coll_channel *ch = channel(d);
-	struct coll_pending **at;
-	bool matched;
-
-	pthread_mutex_lock(&ch->lock);
-	matched = d->matched;
-	for (at = &ch->first; !matched && *at != d; at = &(*at)->next_in_channel)
-		;
-	if (!matched)
-		*at = d->next_in_channel;
-	pthread_mutex_unlock(&ch->lock);
-	/* A copy that has begun ends soon. */
-	return !matched || __atomic_load_n(&d->refused, __ATOMIC_ACQUIRE) || coll_pair_finish(c, d);
 }
 
 void coll_pair_missing(const struct coll_pending *d, char *text, size_t size)
 {
-	struct coll_channel *ch = channel(d);
-	uint32_t theirs, mine;
-	bool matched;
+	const struct coll_channel *ch = channel(d);
+	enum side mine = side_of(d), theirs = mine == SENDS ? RECEIVES : SENDS;
 
-	pthread_mutex_lock(&ch->lock);
-	theirs = sends(d) ? ch->received : ch->sent;
-	mine = sends(d) ? ch->sent : ch->received;
-	matched = d->matched;
-	pthread_mutex_unlock(&ch->lock);
-	if (matched)
+	if (says(&letter(d)->side[theirs].seq, d))
 		snprintf(text, size, "rank %d has come, the copy has not ended", d->call.root);
 	else
 		snprintf(text, size,
-			 "rank %d has not arrived: it has called %s for this rank %u "
-			 "times, this rank %u",
-			 d->call.root, sends(d) ? "recv" : "send", theirs, mine);
+			 "rank %d has not arrived: it has called %s for this rank %llu "
+			 "times, this rank %llu",
+			 d->call.root, mine == SENDS ? "recv" : "send",
+			 (unsigned long long)__atomic_load_n(&ch->called[theirs], __ATOMIC_RELAXED),
+			 (unsigned long long)ch->called[mine]);
 }

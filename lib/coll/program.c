@@ -125,7 +125,7 @@ static void compile(struct coll_team *t, struct coll_program *p)
 	moves = coll_moves(s);
 	for (uint64_t i = 0; !err && i < moves; i++)
 		if (coll_move(s, i, &m))
-			err = emit(b, t->member[i * workers(t) / moves].chip, p, &m);
+			err = emit(b, t->board.member[i * workers(t) / moves].chip, p, &m);
 	if (err || vn_builder_finish(b, &p->plan))
 		p->plan = NULL;
 	vn_builder_destroy(b);
@@ -180,15 +180,16 @@ static bool keep_scalars(struct coll_program *p, const struct coll_post *post)
 	return p->scalars != NULL;
 }
 
-/* The slot's job compiled; team.lock held. */
-static struct coll_program *program_new(struct coll_team *t, const struct coll_slot *slot)
+/* What all agreed on, compiled; team.lock held. */
+static struct coll_program *program_new(struct coll_team *t, const struct coll_shape *shape,
+					const struct coll_post *post)
 {
 	struct coll_program *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
-	p->shape = slot->job.shape;
-	if (!keep_scalars(p, slot->post)) {
+	p->shape = *shape;
+	if (!keep_scalars(p, post)) {
 		free(p);
 		return NULL;
 	}
@@ -201,27 +202,27 @@ static struct coll_program *program_new(struct coll_team *t, const struct coll_s
 	return p;
 }
 
-/* The program of a slot's job, compiled if it is new; team.lock held. */
-static struct coll_program *program(struct coll_team *t, const struct coll_slot *slot)
+/* Its program, compiled if it is new; team.lock held. */
+static struct coll_program *program(struct coll_team *t, const struct coll_shape *s,
+				    const struct coll_post *post)
 {
-	const struct coll_shape *s = &slot->job.shape;
 	struct coll_program *p;
 
 	for (p = t->programs; p; p = p->next)
-		if (!p->users && same(&p->shape, s) && same_scalars(p, slot->post))
+		if (!p->users && same(&p->shape, s) && same_scalars(p, post))
 			return p;
 	if (t->nprograms >= PROGRAMS_MAX)
 		evict(t);
-	return program_new(t, slot);
+	return program_new(t, s, post);
 }
 
-struct coll_program *coll_program_prepare(struct coll_team *t, const struct coll_slot *s,
-					  uint32_t users)
+struct coll_program *coll_program_prepare(struct coll_team *t, const struct coll_shape *shape,
+					  uint64_t seq, uint32_t users)
 {
 	struct coll_program *p;
 
 	pthread_mutex_lock(&t->lock);
-	p = program_new(t, s);
+	p = program_new(t, shape, coll_posts(t, seq));
 	if (p) {
 		p->users = users;
 		if (!p->plan) {
@@ -246,23 +247,26 @@ void coll_program_release(struct coll_team *t, struct coll_program *p)
 	pthread_mutex_unlock(&t->lock);
 }
 
-int coll_launch(struct coll_team *t, struct coll_slot *s, uint64_t seq, struct coll_program *ready)
+int coll_launch(struct coll_team *t, const struct coll_shape *shape, uint64_t seq,
+		struct coll_program *ready)
 {
+	const struct coll_post *post = coll_posts(t, seq);
+	struct coll_slot *s = coll_slot(t, seq);
 	struct coll_program *p;
 	uint64_t params =
 		t->params.addr + seq % COLL_SLOTS * 2 * t->ranks * sizeof(struct vn_operand);
 	int err = -EOPNOTSUPP;
 
 	pthread_mutex_lock(&t->lock);
-	p = ready ?: program(t, s);
+	p = ready ?: program(t, shape, post);
 	/* Scalars that are read now may be others than when it was prepared. */
-	if (p && p->plan && (!ready || same_scalars(p, s->post)))
+	if (p && p->plan && (!ready || same_scalars(p, post)))
 		err = vn_launch(t->queue, p->plan, params, seq);
 	if (!err) {
 		vn_queue_show(t->queue);
-		s->program = p;
+		t->program[seq % COLL_SLOTS] = p;
 		s->planned = true;
-		s->job.volume = coll_volume(&s->job.shape);
+		s->job.volume = coll_volume(shape);
 		p->used = ++t->clock;
 		p->flying++;
 		t->launches++;
@@ -282,9 +286,9 @@ static uint32_t reap(struct coll_team *t, uint64_t *seq)
 	struct vn_cqe e;
 
 	while (vn_reap(t->queue, &e, 1) == 1) {
-		s = &t->slot[e.user_data % COLL_SLOTS];
+		s = coll_slot(t, e.user_data);
 		t->reaped++;
-		s->program->flying--;
+		t->program[e.user_data % COLL_SLOTS]->flying--;
 		if (e.status) {
 			*seq = e.user_data;
 			return e.status;

@@ -140,17 +140,20 @@ static void cut_runs(const struct coll_team *t, struct coll_job *j)
 		j->run[i].end = (i + 1) * j->moves / j->runs;
 	}
 	j->empty = false;
+	j->hands = 0;
 }
 
-void coll_share_open(struct coll_team *t, struct coll_slot *s, uint64_t seq)
+void coll_share_open(struct coll_team *t, const struct coll_shape *shape, uint64_t seq)
 {
-	struct coll_shape *shape = &s->job.shape;
+	struct coll_slot *s = coll_slot(t, seq);
+	struct coll_shape cut = *shape;
 	uint64_t volume = coll_volume(shape);
 
-	coll_shape_cut(shape, slice_for(t, shape, volume));
+	coll_shape_cut(&cut, slice_for(t, &cut, volume));
 	s->planned = false;
+	s->job.shape.slice = cut.slice;
 	s->job.volume = volume;
-	s->job.moves = coll_moves(shape);
+	s->job.moves = coll_moves(&cut);
 	s->job.done = 0;
 	cut_runs(t, &s->job);
 	__atomic_store_n(&s->state, coll_state(seq, COLL_SHARED), __ATOMIC_SEQ_CST);
@@ -158,10 +161,11 @@ void coll_share_open(struct coll_team *t, struct coll_slot *s, uint64_t seq)
 		coll_wake(t);
 }
 
-static void resolve(const struct coll_slot *s, const struct coll_ref *refs, uint32_t n, char **to)
+static void resolve(const struct coll_post *post, const struct coll_ref *refs, uint32_t n,
+		    char **to)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		const struct coll_post *p = &s->post[refs[i].rank];
+		const struct coll_post *p = &post[refs[i].rank];
 
 		to[i] = (refs[i].recv ? p->recv : (char *)p->send) + refs[i].at;
 	}
@@ -179,39 +183,83 @@ static uint32_t first_run(const struct coll_job *j, uint32_t rank)
 	return rank % j->runs;
 }
 
-/* Returns how many moves of the run this thread made. */
-static uint64_t work_off(const struct coll_team *t, struct coll_slot *s, struct coll_run *r,
-			 void *scratch)
+/* What a thread needs to work on a job. */
+struct hand {
+	struct vn_lib_comm *comm;
+	const struct coll_post *post;
+	const struct coll_shape *shape;
+	bool stream;
+};
+
+/* Returns how many moves of the run this thread made; after a failure it stops. */
+static uint64_t work_off(const struct hand *h, struct coll_run *r)
 {
 	char *src[VN_MAX_CHIPS], *dst[VN_MAX_CHIPS];
-	const struct coll_job *j = &s->job;
+	const struct coll_team *t = h->comm->team;
 	uint64_t mine = 0, i;
 	struct coll_move m;
 
-	while ((i = __atomic_fetch_add(&r->next, 1, __ATOMIC_ACQ_REL)) < r->end) {
-		if (coll_move(&j->shape, i, &m)) {
-			resolve(s, m.src, m.nsrc, src);
-			resolve(s, m.dst, m.ndst, dst);
-			run(t, &m, src, dst, s->post, j->volume > t->stream_bytes, scratch);
+	while (!coll_failed(t) &&
+	       (i = __atomic_fetch_add(&r->next, 1, __ATOMIC_ACQ_REL)) < r->end) {
+		if (coll_move(h->shape, i, &m)) {
+			resolve(h->post, m.src, m.nsrc, src);
+			resolve(h->post, m.dst, m.ndst, dst);
+			run(t, &m, src, dst, h->post, h->stream, h->comm->scratch);
 		}
 		mine++;
 	}
 	return mine;
 }
 
-void coll_share(struct vn_lib_comm *c, struct coll_slot *s, uint64_t seq)
+/* Works on all runs, its own first. */
+static uint64_t work(struct vn_lib_comm *c, struct coll_job *j, uint64_t seq)
 {
-	struct coll_job *j = &s->job;
-	uint64_t moves = j->moves, mine = 0;
-	uint32_t fp, first;
+	const struct coll_extra *extra[VN_MAX_CHIPS];
+	struct coll_shape shape;
+	struct hand h = {
+		.comm = c,
+		.post = coll_posts(c->team, seq),
+		.shape = &j->shape,
+		.stream = j->volume > c->team->stream_bytes,
+	};
+	uint32_t fp = vn_fp_enter(), first = first_run(j, c->rank);
+	uint64_t mine = 0;
 
-	if (__atomic_load_n(&j->empty, __ATOMIC_RELAXED))
-		return;
-	fp = vn_fp_enter();
-	first = first_run(j, c->rank);
+	if (h.post[0].extra) {
+		shape = j->shape;
+		shape.extra = coll_extras(c->team, seq, extra);
+		h.shape = &shape;
+	}
 	for (uint32_t n = 0; n < j->runs; n++)
-		mine += work_off(c->team, s, &j->run[(first + n) % j->runs], c->scratch);
+		mine += work_off(&h, &j->run[(first + n) % j->runs]);
 	vn_fp_leave(fp);
+	return mine;
+}
+
+/*
+ * With more ranks than cores only as many work as there are cores: one more would take
+ * the core from one that is in the middle of a move, which all would then wait for.
+ */
+static bool take_hand(const struct coll_team *t, struct coll_job *j)
+{
+	if (t->ranks <= t->cores)
+		return true;
+	return __atomic_load_n(&j->hands, __ATOMIC_RELAXED) < t->cores &&
+	       __atomic_fetch_add(&j->hands, 1, __ATOMIC_RELAXED) < t->cores;
+}
+
+void coll_share(struct vn_lib_comm *c, uint64_t seq)
+{
+	struct coll_slot *s = coll_slot(c->team, seq);
+	struct coll_job *j = &s->job;
+	uint64_t moves = j->moves, mine;
+
+	if (__atomic_load_n(&j->empty, __ATOMIC_RELAXED) || !take_hand(c->team, j))
+		return;
+	if (!coll_touch(c))
+		return;
+	mine = work(c, j, seq);
+	coll_touched(c);
 	__atomic_store_n(&j->empty, true, __ATOMIC_RELAXED);
 	if (mine && __atomic_add_fetch(&j->done, mine, __ATOMIC_ACQ_REL) == moves) {
 		__atomic_store_n(&s->state, coll_state(seq, COLL_DONE), __ATOMIC_SEQ_CST);

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "coll.h"
-#include "fence.h"
 #include "../../kmod/engine/ops.h"
 
 #define DEFAULT_TIMEOUT_NS (300ull * 1000000000)
@@ -52,57 +51,6 @@ int vn_get_unique_id(vn_unique_id *id)
 	return 0;
 }
 
-/* ---- failing, sleeping, waking -------------------------------------------- */
-
-void coll_wake(struct coll_team *t)
-{
-	/* Pairs with the fence of who is about to sleep (wait.c). */
-	coll_fence_light();
-	if (!__atomic_load_n(&t->sleepers, __ATOMIC_RELAXED))
-		return;
-	__atomic_fetch_add(&t->events, 1, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, &t->events, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-}
-
-void coll_sleep(struct coll_team *t, uint32_t seen, uint64_t deadline)
-{
-	uint64_t now = vn_now(), left;
-	struct timespec ts;
-
-	if (now >= deadline)
-		return;
-	left = deadline - now;
-	ts.tv_sec = (time_t)(left / 1000000000);
-	ts.tv_nsec = (long)(left % 1000000000);
-	syscall(SYS_futex, &t->events, FUTEX_WAIT_PRIVATE, seen, &ts, NULL, 0);
-}
-
-int coll_fail(struct coll_team *t, int err, const char *fmt, ...)
-{
-	char text[sizeof(t->text)];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	pthread_mutex_lock(&t->lock);
-	if (!t->error) {
-		memcpy(t->text, text, sizeof(text));
-		__atomic_store_n(&t->error, err, __ATOMIC_SEQ_CST);
-	}
-	pthread_mutex_unlock(&t->lock);
-	coll_wake(t);
-	return vn_fail(err, "%s", text);
-}
-
-int coll_error(struct coll_team *t)
-{
-	int err = __atomic_load_n(&t->error, __ATOMIC_SEQ_CST);
-
-	/* The text was there before the error. */
-	return err ? vn_fail(err, "%s", t->text) : 0;
-}
-
 bool coll_elsewhere(const struct coll_team *here, bool (*fn)(struct coll_team *t, uint32_t but))
 {
 	bool worked = false;
@@ -126,16 +74,6 @@ static void *pages(size_t bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static size_t pairs_bytes(const struct coll_team *t, size_t each)
-{
-	return (size_t)t->ranks * t->ranks * each;
-}
-
-static size_t bounce_bytes(const struct coll_team *t)
-{
-	return (size_t)t->ranks * COLL_AREAS * COLL_AREA;
-}
-
 static void team_free(struct coll_team *t)
 {
 	coll_programs_free(t);
@@ -143,18 +81,9 @@ static void team_free(struct coll_team *t)
 		vn_queue_destroy(t->queue);
 	if (t->params.ptr)
 		vn_mem_free(t->dev, &t->params);
-	for (uint32_t i = 0; t->slot && i < COLL_SLOTS; i++) {
-		free(t->slot[i].post);
-		free(t->slot[i].extra);
-	}
-	free(t->slot);
-	free(t->member);
-	if (t->bounce)
-		munmap(t->bounce, bounce_bytes(t));
-	if (t->channel)
-		munmap(t->channel, pairs_bytes(t, sizeof(*t->channel)));
-	if (t->signals)
-		munmap(t->signals, pairs_bytes(t, sizeof(*t->signals)));
+	if (t->board.head)
+		munmap(t->board.head, coll_board_bytes(t->ranks));
+	free(t->seat);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
 }
@@ -179,6 +108,7 @@ static uint64_t env_u64(const char *name, uint64_t otherwise)
 static int team_new(const vn_unique_id *id, uint32_t ranks, vn_device_t dev, struct coll_team **to)
 {
 	struct coll_team *t = lines(1, sizeof(*t));
+	void *board;
 
 	pthread_once(&fence_once, coll_fence_init);
 	if (!t)
@@ -189,24 +119,16 @@ static int team_new(const vn_unique_id *id, uint32_t ranks, vn_device_t dev, str
 	t->dev = dev;
 	t->stream_bytes = vn_stream_bytes();
 	t->ops = dev->query.features & VN_FEATURE_AVX2 ? &vn_ops_avx2 : &vn_ops_scalar;
-	t->member = lines(ranks, sizeof(*t->member));
-	t->slot = lines(COLL_SLOTS, sizeof(*t->slot));
-	t->bounce = pages(bounce_bytes(t));
-	t->channel = pages(pairs_bytes(t, sizeof(*t->channel)));
-	t->signals = pages(pairs_bytes(t, sizeof(*t->signals)));
-	if (!t->member || !t->slot || !t->bounce || !t->channel || !t->signals)
-		goto no_memory;
-	for (uint32_t i = 0; i < COLL_SLOTS; i++) {
-		t->slot[i].post = lines(ranks, sizeof(struct coll_post));
-		t->slot[i].extra = calloc(ranks, sizeof(*t->slot[i].extra));
-		if (!t->slot[i].post || !t->slot[i].extra)
-			goto no_memory;
+	t->seat = lines(ranks, sizeof(*t->seat));
+	board = pages(coll_board_bytes(ranks));
+	if (board)
+		coll_board_lay(&t->board, board, ranks);
+	if (!t->seat || !board) {
+		team_free(t);
+		return vn_fail(-ENOMEM, "no memory for a communicator of %u ranks", ranks);
 	}
 	*to = t;
 	return 0;
-no_memory:
-	team_free(t);
-	return vn_fail(-ENOMEM, "no memory for a communicator of %u ranks", ranks);
 }
 
 static uint64_t timeout_of(const struct vn_config *config)
@@ -228,7 +150,7 @@ static int configure(struct coll_team *t)
 /* What the device does for the team: made by the last to join, for all. */
 static int connect(struct coll_team *t)
 {
-	uint32_t chip = t->member[0].chip;
+	uint32_t chip = t->board.member[0].chip;
 	int err = vn_queue_create(t->dev, chip, QUEUE_DEPTH, -1, &t->queue);
 
 	return err
@@ -268,10 +190,10 @@ static int join_checks(struct coll_team *t, uint32_t ranks, uint32_t rank, vn_de
 	if (t->dev != dev)
 		return vn_fail(-EXDEV, "rank %u: on another device handle than the other ranks",
 			       rank);
-	if (t->member[rank].joined)
+	if (t->board.member[rank].joined)
 		return vn_fail(-EEXIST, "rank %u has joined already", rank);
 	for (uint32_t r = 0; r < ranks; r++)
-		if (t->member[r].joined && t->member[r].chip == chip)
+		if (t->board.member[r].joined && t->board.member[r].chip == chip)
 			return vn_fail(-EEXIST, "rank %u: chip %u is that of rank %u", rank, chip,
 				       r);
 	return 0;
@@ -283,7 +205,7 @@ static void name_missing(const struct coll_team *t, char *text, size_t size)
 
 	text[0] = '\0';
 	for (uint32_t r = 0; r < t->ranks && at + 16 < size; r++)
-		if (!t->member[r].joined)
+		if (!t->board.member[r].joined)
 			at += (size_t)snprintf(text + at, size - at, " %u", r);
 }
 
@@ -334,6 +256,7 @@ static int enter(const vn_unique_id *id, uint32_t ranks, uint32_t rank,
 		err = team_new(id, ranks, config->dev, &t);
 		if (err)
 			return err;
+		t->speaker = rank;
 		t->next = teams;
 		teams = t;
 	}
@@ -349,9 +272,9 @@ static int enter(const vn_unique_id *id, uint32_t ranks, uint32_t rank,
 		pthread_mutex_lock(&registry);
 		return err;
 	}
-	t->member[rank].chip = (uint32_t)config->chip;
-	t->member[rank].comm = *to;
-	t->member[rank].joined = true;
+	t->board.member[rank].chip = (uint32_t)config->chip;
+	t->seat[rank].comm = *to;
+	t->board.member[rank].joined = true;
 	if (!rank)
 		t->config = *config;
 	count_cores(t);
@@ -524,10 +447,10 @@ static void part(struct vn_lib_comm *c)
 	coll_enter(c);
 	coll_op_drop(c);
 	coll_persistent_free_all(c);
-	t->member[c->rank].comm = NULL;
+	t->seat[c->rank].comm = NULL;
 	coll_leave(c);
 	pthread_mutex_lock(&registry);
-	t->member[c->rank].left = true;
+	t->board.member[c->rank].left = true;
 	/* The device may still work on a launch: it is not taken from under it. */
 	if (t->refs == 1)
 		coll_device_drain(t);
@@ -560,13 +483,13 @@ int vn_comm_abort(vn_comm_t c)
 
 int vn_comm_get_async_error(vn_comm_t c, int *error)
 {
-	*error = __atomic_load_n(&c->team->error, __ATOMIC_SEQ_CST);
+	*error = coll_failed(c->team);
 	return 0;
 }
 
 const char *vn_comm_error(vn_comm_t c)
 {
-	return __atomic_load_n(&c->team->error, __ATOMIC_SEQ_CST) ? c->team->text : "";
+	return coll_failed(c->team) ? coll_fault_text(c->team) : "";
 }
 
 int vn_comm_count(vn_comm_t c, int *count)
@@ -583,7 +506,7 @@ int vn_comm_user_rank(vn_comm_t c, int *rank)
 
 int vn_comm_chip(vn_comm_t c, uint32_t *chip)
 {
-	*chip = c->team->member[c->rank].chip;
+	*chip = c->team->board.member[c->rank].chip;
 	return 0;
 }
 

@@ -4,11 +4,15 @@
  * what took too long is said, with who is missing.
  */
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "coll.h"
-#include "fence.h"
 
 /* Looks in a row before a waiting thread lets others run, when it has a core of its own ... */
 #define SPINS 2000u
@@ -28,6 +32,25 @@ struct doze {
 	bool counted;
 };
 
+void coll_wake(struct coll_team *t)
+{
+	struct coll_head *h = t->board.head;
+
+	/* Pairs with the fence of who is about to sleep (doze()). */
+	coll_fence_light();
+	if (!__atomic_load_n(&h->sleepers, __ATOMIC_RELAXED))
+		return;
+	__atomic_fetch_add(&h->events, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &h->events, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+static void nap(struct coll_team *t, uint32_t seen)
+{
+	const struct timespec ts = { .tv_nsec = NAP_NS };
+
+	syscall(SYS_futex, &t->board.head->events, FUTEX_WAIT_PRIVATE, seen, &ts, NULL, 0);
+}
+
 static uint32_t spins(const struct coll_team *t)
 {
 	return t->ranks <= t->cores ? SPINS : 0;
@@ -36,7 +59,7 @@ static uint32_t spins(const struct coll_team *t)
 static void doze_end(struct coll_team *t, struct doze *d)
 {
 	if (d->counted)
-		__atomic_fetch_sub(&t->sleepers, 1, __ATOMIC_SEQ_CST);
+		__atomic_fetch_sub(&t->board.head->sleepers, 1, __ATOMIC_SEQ_CST);
 	d->counted = false;
 }
 
@@ -49,13 +72,13 @@ static void doze(struct coll_team *t, struct doze *d)
 		d->tries++;
 		sched_yield();
 	} else if (!d->counted) {
-		d->seen = __atomic_load_n(&t->events, __ATOMIC_SEQ_CST);
-		__atomic_fetch_add(&t->sleepers, 1, __ATOMIC_SEQ_CST);
+		d->seen = __atomic_load_n(&t->board.head->events, __ATOMIC_SEQ_CST);
+		__atomic_fetch_add(&t->board.head->sleepers, 1, __ATOMIC_SEQ_CST);
 		/* Pairs with coll_wake(): it sees the sleeper, or one more look what it did. */
 		coll_fence_heavy();
 		d->counted = true;
 	} else {
-		coll_sleep(t, d->seen, vn_now() + NAP_NS);
+		nap(t, d->seen);
 		doze_end(t, d);
 	}
 }
@@ -105,7 +128,7 @@ static void check_time(struct vn_lib_comm *c)
 		return;
 	if (!d->deadline)
 		d->deadline = vn_deadline(d->call.timeout_ns);
-	else if (now >= d->deadline && !__atomic_load_n(&c->team->error, __ATOMIC_RELAXED))
+	else if (now >= d->deadline && !coll_failed(c->team))
 		timed_out(d);
 }
 
@@ -116,7 +139,7 @@ static bool before(struct vn_lib_comm *c)
 {
 	bool worked;
 
-	if (!coll_enter_mine(&c->team->member[c->rank]))
+	if (!coll_enter_mine(&c->team->seat[c->rank]))
 		return false;
 	worked = coll_progress(c);
 	coll_leave(c);
@@ -139,7 +162,7 @@ static bool work(struct vn_lib_comm *c, struct doze *doze)
 	}
 	if (!coll_meets(d->call.op))
 		return false;
-	s = &t->slot[d->seq % COLL_SLOTS];
+	s = coll_slot(t, d->seq);
 	state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
 	if (state == coll_state(d->seq, COLL_LAUNCHED) && coll_device(t))
 		return true;
@@ -160,9 +183,9 @@ static bool help_team(struct coll_team *t, uint32_t but)
 	for (uint32_t r = 0; r < t->ranks; r++) {
 		struct vn_lib_comm *other;
 
-		if (r == but || !coll_enter_mine(&t->member[r]))
+		if (r == but || !coll_enter_mine(&t->seat[r]))
 			continue;
-		other = t->member[r].comm;
+		other = t->seat[r].comm;
 		if (other->completed < other->started)
 			worked |= coll_progress(other) ||
 				  (other->completed < other->started && work(other, &doze));

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The board: what all ranks of a communicator see, whatever process they are in. It
+ * is one stretch of memory without a pointer in it, zero at first, in which each rank
+ * writes its own lines and everybody reads. Nothing here is locked, so that a rank
+ * that dies leaves nothing behind that others would wait for.
+ */
+#ifndef VN_COLL_BOARD_H
+#define VN_COLL_BOARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "move.h"
+
+#define COLL_SLOTS 64u
+/*
+ * Bytes a rank may post along. They lie in one of three areas of the same size, by
+ * how many there are: a rank has room for many short ones or a few long ones.
+ */
+#define COLL_PULL_MAX (16u << 10)
+#define COLL_AREA (64u << 10)
+#define COLL_AREAS 3u
+
+/* What slot.state says of operation number seq: (seq + 1) * 8 + phase. */
+enum coll_phase {
+	COLL_POSTING = 0,
+	COLL_OPENING = 1, /* all have posted; the last looks at their posts */
+	COLL_SHARED = 2, /* job is open */
+	COLL_LAUNCHED = 3, /* the device has it */
+	COLL_DONE = 4,
+};
+
+/* Few bytes are posted along in the post itself. */
+#define COLL_RIDE_MAX 32u
+
+/* A rank's part of an operation, as posted: one cache line. */
+struct coll_post {
+	uint64_t seq; /* atomic: number + 1 of the operation that stands here */
+	uint64_t sig; /* what all must say alike, packed (op.c) */
+	uint64_t count;
+	uint64_t scalar; /* PREMULSUM */
+	union {
+		struct {
+			const char *send;
+			char *recv;
+			const struct coll_extra *extra; /* NULL: only buffers and count */
+			uint32_t hbm; /* COLL_SEND_HBM | COLL_RECV_HBM */
+		};
+		char ride[COLL_RIDE_MAX]; /* pull */
+	};
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct coll_post) == 64, "a post is a cache line");
+
+#define COLL_SEND_HBM 1u
+#define COLL_RECV_HBM 2u
+
+/* Moves in a row, which one core goes through until others have nothing left of theirs. */
+struct coll_run {
+	uint64_t next __attribute__((aligned(64))); /* atomic: first not taken */
+	uint64_t end;
+};
+
+#define COLL_RUNS 16u
+
+/* Work of a slot that waiting ranks share. */
+struct coll_job {
+	struct coll_shape shape; /* without its extra: that is at the posts */
+	uint64_t moves, volume;
+	uint32_t runs;
+	uint32_t hands; /* atomic: ranks that have begun to work on it */
+	bool empty; /* atomic: all are taken */
+	struct coll_run run[COLL_RUNS];
+	uint64_t done __attribute__((aligned(64))); /* atomic: finished */
+};
+
+/* Where the ranks meet in an operation. */
+struct coll_slot {
+	uint64_t state __attribute__((aligned(64))); /* atomic */
+	uint32_t arrived __attribute__((aligned(64))); /* atomic; posts so far */
+	bool planned; /* the device carried it out */
+	struct coll_job job;
+};
+
+/* What others may see of a rank: a line of its own. */
+struct coll_member {
+	uint64_t completed; /* atomic: collectives it is through with */
+	uint64_t posted; /* atomic */
+	uint32_t chip;
+	bool joined;
+	bool left; /* atomic */
+	bool busy; /* atomic: at memory of others */
+} __attribute__((aligned(64)));
+
+/* Sends between two ranks, in one direction, that may be under way. */
+#define COLL_LETTERS 8u
+
+/* What one side of a message says: a line that it alone writes. */
+struct coll_side {
+	uint64_t seq; /* atomic: number + 1 of the message that stands here */
+	uint64_t through; /* atomic: number + 1 of the last that is over, for this side */
+	uint64_t count;
+	const char *at;
+	uint32_t type;
+} __attribute__((aligned(64)));
+
+struct coll_letter {
+	struct coll_side side[2]; /* send, receive */
+	uint64_t next __attribute__((aligned(64))); /* atomic: pieces taken, */
+	uint64_t done; /* atomic: and copied; each with the message's number (pair.c) */
+};
+
+struct coll_channel {
+	uint64_t called[2] __attribute__((aligned(64))); /* atomic: sends, receives */
+	struct coll_letter letter[COLL_LETTERS];
+};
+
+/* Of one rank for another; who signals adds, who waits remembers how many it took. */
+struct coll_signals {
+	uint64_t given[VN_SIGNALS]; /* atomic */
+} __attribute__((aligned(64)));
+
+#define COLL_TEXT 512u
+
+struct coll_head {
+	uint64_t bytes; /* of the board */
+	uint32_t ranks;
+	uint32_t fault; /* atomic: first failure, errno | its text's rank << 16 */
+	uint32_t events __attribute__((aligned(64))); /* atomic, a futex */
+	uint32_t sleepers; /* atomic */
+};
+
+/* A board as it lies in this process. */
+struct coll_board {
+	struct coll_head *head;
+	struct coll_member *member; /* [ranks] */
+	struct coll_slot *slot; /* [COLL_SLOTS] */
+	struct coll_post *post; /* [COLL_SLOTS][ranks] */
+	struct coll_signals *signals; /* [ranks][ranks]: to, from */
+	struct coll_channel *channel; /* [ranks][ranks]: from, to */
+	char (*text)[COLL_TEXT]; /* [ranks] */
+	char *bounce; /* [ranks][COLL_AREAS][COLL_AREA] */
+};
+
+size_t coll_board_bytes(uint32_t ranks);
+/* At memory of that many bytes, aligned to a page. */
+void coll_board_lay(struct coll_board *b, void *at, uint32_t ranks);
+
+static inline uint64_t coll_state(uint64_t seq, enum coll_phase phase)
+{
+	return (seq + 1) * 8 + phase;
+}
+
+#endif
