@@ -213,7 +213,7 @@ int vn_stream_use(vn_stream_t stream, vn_comm_t comm, vn_queue_t *queue)
 		err = vn_accel_device(&dev);
 		if (err || comm->team->dev != dev)
 			return err;
-		err = own_stream(dev, comm->team->member[comm->rank].chip, &stream);
+		err = own_stream(dev, comm->team->board.member[comm->rank].chip, &stream);
 		if (err)
 			return err;
 	}
