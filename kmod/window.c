@@ -84,13 +84,14 @@ int vn_call_domain_join(struct vn_context *ctx, void *arg)
 	if (file->f_op != &domain_fops)
 		goto put;
 	d = file->private_data;
-	err = -EBUSY;
 	mutex_lock(&ctx->objects_lock);
-	if (xa_empty(&ctx->windows) && xa_empty(&ctx->imports) && xa_empty(&ctx->queues) &&
-	    xa_empty(&ctx->plans)) {
+	err = 0;
+	if (d != ctx->domain && !(xa_empty(&ctx->windows) && xa_empty(&ctx->imports)))
+		err = -EBUSY;
+	if (!err) {
+		/* Queues hold the domain in which they were made. */
 		refcount_inc(&d->refs);
 		swap(d, ctx->domain);
-		err = 0;
 	}
 	mutex_unlock(&ctx->objects_lock);
 	if (!err)
@@ -142,6 +143,8 @@ static void share_put(struct vn_share *s)
 {
 	if (!refcount_dec_and_test(&s->refs))
 		return;
+	if (s->mem)
+		vn_object_put(&s->mem->object);
 	vn_domain_put(s->domain);
 	kfree(s);
 }
@@ -227,7 +230,8 @@ static void kill_window(struct vn_share *s)
 	mutex_unlock(&d->windows_lock);
 }
 
-static void end_window(struct vn_context *ctx, struct vn_share *s)
+/* Mappings through it go when it is revoked; else they keep the memory. */
+static void end_window(struct vn_context *ctx, struct vn_share *s, bool revoke)
 {
 	struct vn_import *imp;
 
@@ -235,19 +239,20 @@ static void end_window(struct vn_context *ctx, struct vn_share *s)
 	vn_table_close(s->domain->table.chip[s->chip], s->key);
 	mutex_unlock(&s->domain->windows_lock);
 	atomic_dec(&vn_server.chip[s->chip].windows);
-
-	/* After this no fault maps anything more; then what is mapped goes. */
-	down_write(&s->dead_lock);
-	s->dead = true;
-	up_write(&s->dead_lock);
-	down_read(&s->dead_lock);
-	list_for_each_entry(imp, &s->imports, on)
-		vn_object_unmap(&imp->object);
-	up_read(&s->dead_lock);
-
 	trace_window_invalidate(ctx->id, s->chip, s->key, s->bytes, s->access);
-	vn_object_put(&s->mem->object);
-	s->mem = NULL;
+
+	if (revoke) {
+		/* After this no fault maps anything more; then what is mapped goes. */
+		down_write(&s->dead_lock);
+		s->dead = true;
+		up_write(&s->dead_lock);
+		down_read(&s->dead_lock);
+		list_for_each_entry(imp, &s->imports, on)
+			vn_object_unmap(&imp->object);
+		up_read(&s->dead_lock);
+		vn_object_put(&s->mem->object);
+		s->mem = NULL;
+	}
 	share_put(s);
 }
 
@@ -275,7 +280,7 @@ int vn_call_window_invalidate(struct vn_context *ctx, void *arg)
 	mutex_unlock(&ctx->objects_lock);
 
 	vn_worker_quiesce();
-	end_window(ctx, s);
+	end_window(ctx, s, true);
 
 	mutex_lock(&ctx->objects_lock);
 	mem->windows--;
@@ -304,7 +309,8 @@ void vn_context_close_windows(struct vn_context *ctx)
 	vn_worker_quiesce();
 	xa_for_each(&ctx->windows, i, s) {
 		s->mem->windows--;
-		end_window(ctx, s);
+		/* Its maker died, maybe: no reason for others to die of it. */
+		end_window(ctx, s, false);
 		cond_resched();
 	}
 	xa_destroy(&ctx->windows);

@@ -21,7 +21,7 @@ struct vn_domain {
 
 /*
  * A window: the shell's side of a slot. Held by the context that made it (until
- * it ends), by each import. It holds the domain; and the memory, until dead.
+ * it ends), by each import. It holds the domain; and the memory, unless dead.
  */
 struct vn_share {
 	refcount_t refs;
@@ -32,7 +32,7 @@ struct vn_share {
 	u32 chip, key, access;
 
 	struct rw_semaphore dead_lock;	/* guards what follows; taken in faults */
-	bool dead;
+	bool dead;			/* it was revoked */
 	struct list_head imports;
 };
 

@@ -202,7 +202,7 @@ int vn_domain_join(vn_device_t dev, int fd)
 
 	if (err)
 		return vn_fail(err, "joining the domain of fd %d: %s", fd,
-			       err == -EBUSY   ? "this context has windows, queues or plans already"
+			       err == -EBUSY   ? "this context has windows or imports in another"
 			       : err == -EBADF ? "not a domain of this UltraServer"
 					       : strerror(-err));
 	return 0;

@@ -98,6 +98,7 @@ struct embed_queue {
 	struct vn_queue q; /* engine state, under lock */
 	pthread_mutex_t lock;
 	struct embed_context *ctx;
+	struct embed_domain *domain; /* held: turns use its tables */
 	void *map;
 	u64 map_bytes;
 	u32 id;
@@ -125,10 +126,8 @@ struct embed_context {
 	struct embed_window *windows;
 	struct embed_import *imports;
 	struct embed_queue *queues[EMBED_QUEUES_MAX];
-	u32 nqueues;
 	pthread_mutex_t plans_lock;
 	struct embed_plan *plans[EMBED_PLANS_MAX];
-	u32 nplans;
 };
 
 /* device.c */

@@ -70,7 +70,6 @@ int embed_plan_create(struct embed_context *ctx, struct vn_plan_create *a)
 			;
 		if (id < EMBED_PLANS_MAX) {
 			ctx->plans[id] = p;
-			ctx->nplans++;
 			a->plan = id;
 		} else {
 			err = -ENOSPC;
@@ -112,14 +111,12 @@ int embed_plan_destroy(struct embed_context *ctx, struct vn_plan_destroy *a)
 
 	pthread_mutex_lock(&ctx->plans_lock);
 	p = a->plan < EMBED_PLANS_MAX ? ctx->plans[a->plan] : NULL;
-	if (!p) {
+	if (!p)
 		err = -ENOENT;
-	} else if (p->refs > 1) {
+	else if (p->refs > 1)
 		err = -EBUSY;
-	} else {
+	else
 		ctx->plans[a->plan] = NULL;
-		ctx->nplans--;
-	}
 	pthread_mutex_unlock(&ctx->plans_lock);
 	if (!err)
 		plan_free(p);

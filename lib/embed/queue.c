@@ -61,9 +61,10 @@ int embed_queue_create(struct embed_context *ctx, struct vn_queue_create *a)
 	if (id < EMBED_QUEUES_MAX) {
 		q->id = id;
 		q->q.env.flow = ctx->id << 10 | id;
-		q->q.env.domain = &ctx->domain->table;
+		q->domain = ctx->domain;
+		q->domain->refs++;
+		q->q.env.domain = &q->domain->table;
 		ctx->queues[id] = q;
-		ctx->nqueues++;
 		dev->queues[a->chip]++;
 	}
 	pthread_mutex_unlock(&dev->sched_lock);
@@ -146,6 +147,7 @@ static void end(struct embed_queue *q)
 int embed_queue_destroy(struct embed_context *ctx, struct vn_queue_id *a)
 {
 	struct embed_device *dev = ctx->dev;
+	struct embed_domain *dom;
 	struct embed_queue *q;
 
 	pthread_mutex_lock(&dev->objects);
@@ -160,10 +162,10 @@ int embed_queue_destroy(struct embed_context *ctx, struct vn_queue_id *a)
 	pthread_mutex_unlock(&dev->objects);
 	if (!q)
 		return -ENOENT;
+	dom = q->domain;
 	end(q);
-	/* Counted until here: the domain is not left under a turn. */
 	pthread_mutex_lock(&dev->objects);
-	ctx->nqueues--;
+	embed_domain_put(dom);
 	pthread_mutex_unlock(&dev->objects);
 	return 0;
 }

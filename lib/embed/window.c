@@ -96,7 +96,7 @@ int embed_domain_join(struct embed_context *ctx, struct vn_domain_join *a)
 	pthread_mutex_unlock(&exports_lock);
 	if (!dom)
 		err = -EBADF;
-	else if (ctx->windows || ctx->imports || ctx->nqueues || ctx->nplans)
+	else if (dom != ctx->domain && (ctx->windows || ctx->imports))
 		err = -EBUSY;
 	if (!err) {
 		embed_domain_put(ctx->domain);

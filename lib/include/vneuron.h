@@ -242,9 +242,10 @@ struct vn_import {
  * vn_window_map - map a window by its key
  * @access: VN_ACCESS_REMOTE_READ, or that | VN_ACCESS_REMOTE_WRITE
  *
- * Once the window is invalid, touching the mapping raises SIGBUS in the kernel
+ * Once the window is invalidated, touching the mapping raises SIGBUS in the kernel
  * home; in the embedded home, where the memory is the process's own, the
- * mapping stays readable until the memory is freed.
+ * mapping stays readable until the memory is freed. When the owner of the memory
+ * ends, however it does, mappings in other processes stay until they are unmapped.
  */
 int vn_window_map(vn_device_t dev, uint32_t chip, uint32_t key, uint32_t access,
 		  struct vn_import *imp);
@@ -260,7 +261,8 @@ int vn_domain_export(vn_device_t dev);
 /**
  * vn_domain_join - resolve keys in the domain of @fd
  *
- * -EBUSY once the context has windows, imports, queues or plans.
+ * -EBUSY while the context has windows or imports, unless it is in that domain.
+ * Queues go on in the domain in which they were made.
  */
 int vn_domain_join(vn_device_t dev, int fd);
 

@@ -177,6 +177,32 @@ static void test_domain(void)
 	close(b);
 }
 
+/* A context goes to another domain; its queue stays behind. */
+static void test_leave(void)
+{
+	int a = open_on(0), b = open_on(0), c = open_on(0), there = domain_export(c);
+	int here = domain_export(a);
+	struct mem mem = mem_alloc(a, 0, PAGE), own = mem_alloc(b, 0, PAGE);
+	uint32_t key = window_create(a, &mem, 0, PAGE, VN_ACCESS_REMOTE_READ);
+	struct queue before, after;
+	struct vn_desc d;
+
+	must(!domain_join(b, here));
+	before = queue_create(b, 0, 8, -1);
+	tap_result(domain_join(b, there), 0, "a context with a queue joins another domain");
+	after = queue_create(b, 0, 8, -1);
+	memset(mem.ptr, 0x3c, PAGE);
+	d = copy_desc(at(&own, 0), (struct vn_operand){ VN_HERE, 0, key, 0 }, 64);
+	tap_ok(run(&before, &d) == VN_OK && own.ptr[63] == 0x3c,
+	       "the queue resolves keys where it was made");
+	tap_ok(run(&after, &d) == VN_BAD_KEY, "a new one where the context is now");
+	close(there);
+	close(here);
+	close(a);
+	close(b);
+	close(c);
+}
+
 int main(void)
 {
 	if (geteuid())
@@ -185,5 +211,6 @@ int main(void)
 	test_passed();
 	test_foreign();
 	test_domain();
+	test_leave();
 	return tap_done();
 }

@@ -268,6 +268,37 @@ static void test_close(void)
 	close(watch);
 }
 
+/* The context that made a window ends: who mapped it goes on, and it counts. */
+static void test_maker_gone(void)
+{
+	int maker = open_on(1), user = open_on(1), dom = domain_export(maker);
+	struct vn_chip_query was = chip_query(user, 1);
+	struct mem m = mem_alloc(maker, 1, 2 * PAGE);
+	uint32_t key = window_create(maker, &m, 0, m.bytes, ACCESS_ALL);
+	struct vn_window_release r = { .size = sizeof(r) };
+	uint8_t *p;
+
+	must(!domain_join(user, dom));
+	r.mmap_offset = window_import(user, 1, key, VN_ACCESS_REMOTE_READ);
+	p = mmap(NULL, m.bytes, PROT_READ, MAP_SHARED, user, r.mmap_offset);
+	must(p != MAP_FAILED);
+	memset(m.ptr, 0x88, m.bytes);
+	must(!touch(p, false));
+	munmap(m.ptr, m.bytes);
+	close(maker);
+	tap_ok(holds(p, m.bytes, 0x88), "an import stays when the maker of its window ends");
+	tap_ok(chip_query(user, 1).windows == was.windows &&
+		       chip_query(user, 1).hbm_used == was.hbm_used + m.bytes,
+	       "the window does not, the memory counts");
+	tap_result(window_import(user, 1, key, VN_ACCESS_REMOTE_READ), -ESTALE,
+		   "nobody else gets it");
+	must(!call(user, VN_IOCTL_WINDOW_RELEASE, &r));
+	munmap(p, m.bytes);
+	tap_ok(chip_query(user, 1).hbm_used == was.hbm_used, "until the import is released");
+	close(dom);
+	close(user);
+}
+
 int main(void)
 {
 	uint32_t key;
@@ -290,6 +321,7 @@ int main(void)
 	test_fork();
 	test_ends();
 	test_close();
+	test_maker_gone();
 	close(ctx);
 	return tap_done();
 }

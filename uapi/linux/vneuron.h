@@ -22,8 +22,8 @@
  *  E2BIG      non-zero bytes behind the struct this kernel knows
  *  EACCES     chip not attached; window access not allowed; not the owner
  *  EBADF      an fd in the arguments is not open, or of the wrong kind
- *  EBUSY      object in use: memory with windows, context with windows (join),
- *             plan being launched
+ *  EBUSY      object in use: memory with windows, context with windows or
+ *             imports (join), plan being launched
  *  EFAULT     a user pointer can't be read or written
  *  EINTR      a fatal signal arrived while waiting (others restart the call)
  *  EINVAL     size too small, unknown flag, reserved field set, value out of
@@ -292,7 +292,9 @@ struct vn_window_create {
  * @reserved: zero
  *
  * When the call returns no byte moves through the key any more, and mappings
- * imported through it raise SIGBUS.
+ * imported through it raise SIGBUS. When its context ends instead, no byte moves
+ * through the key either, but such mappings stay, and their memory counts, until
+ * they are unmapped and the import is released: who dies takes nobody along.
  */
 struct vn_window_invalidate {
 	__u32 size;
@@ -355,7 +357,8 @@ struct vn_domain_export {
  * @fd: what DOMAIN_EXPORT of a context of the same UltraServer returned
  * @reserved: zero
  *
- * EBUSY once this context has windows, imports, queues or plans.
+ * EBUSY while this context has windows or imports, unless it is in that domain.
+ * Queues go on in the domain in which they were made.
  */
 struct vn_domain_join {
 	__u32 size;
