@@ -48,6 +48,12 @@ struct vn_handle {
 	bool plan;
 };
 
+/* An allocation, and the key by which other processes reach all of it. */
+struct vn_alloc {
+	struct vn_mem mem;
+	uint32_t key; /* 0: nobody asked for it */
+};
+
 struct vn_lib_device {
 	const struct vn_home *home;
 	void *ctx;
@@ -60,7 +66,7 @@ struct vn_lib_device {
 	struct vn_handle *handles;
 	/* What is allocated, for finding the HBM behind a pointer. */
 	pthread_mutex_t mems_lock;
-	struct vn_mem *mems;
+	struct vn_alloc *mems;
 	uint32_t nmems, mems_room;
 	uint64_t mems_gen; /* atomic: counts frees */
 };
@@ -71,6 +77,8 @@ void vn_handle_remove(struct vn_lib_device *dev, struct vn_handle *h);
 /* Counts the call and makes it; sets arg's size. */
 int vn_call(struct vn_lib_device *dev, uint32_t cmd, void *arg, uint32_t size);
 
+/* The key of an allocation, for other processes in the domain; made when first asked for. */
+int vn_mem_key(struct vn_lib_device *dev, const struct vn_mem *mem, uint32_t *key);
 /* The allocation in which [p, p + bytes) lies as mapped here; false: none. */
 bool vn_mem_find(struct vn_lib_device *dev, const void *p, uint64_t bytes, struct vn_mem *mem);
 

@@ -24,7 +24,7 @@ static int out_of_memory(vn_device_t dev, uint32_t chip, uint64_t bytes, int err
 /* Room in the list for one more; nothing is allocated that could not be found again. */
 static int remember(vn_device_t dev, const struct vn_mem *mem)
 {
-	struct vn_mem *p;
+	struct vn_alloc *p;
 	uint32_t room;
 
 	pthread_mutex_lock(&dev->mems_lock);
@@ -39,22 +39,71 @@ static int remember(vn_device_t dev, const struct vn_mem *mem)
 		}
 	}
 	if (dev->nmems < dev->mems_room)
-		dev->mems[dev->nmems++] = *mem;
+		dev->mems[dev->nmems++] = (struct vn_alloc){ .mem = *mem };
 	pthread_mutex_unlock(&dev->mems_lock);
 	return p ? 0 : -ENOMEM;
 }
 
+/* mems_lock held; NULL: none of ours */
+static struct vn_alloc *entry(vn_device_t dev, const struct vn_mem *mem)
+{
+	for (uint32_t i = 0; i < dev->nmems; i++)
+		if (dev->mems[i].mem.chip == mem->chip && dev->mems[i].mem.addr == mem->addr)
+			return &dev->mems[i];
+	return NULL;
+}
+
 static void forget(vn_device_t dev, const struct vn_mem *mem)
 {
+	struct vn_alloc *at;
+
 	pthread_mutex_lock(&dev->mems_lock);
 	__atomic_fetch_add(&dev->mems_gen, 1, __ATOMIC_RELEASE);
-	for (uint32_t i = 0; i < dev->nmems; i++) {
-		if (dev->mems[i].chip != mem->chip || dev->mems[i].addr != mem->addr)
-			continue;
-		dev->mems[i] = dev->mems[--dev->nmems];
-		break;
-	}
+	at = entry(dev, mem);
+	if (at)
+		*at = dev->mems[--dev->nmems];
 	pthread_mutex_unlock(&dev->mems_lock);
+}
+
+int vn_mem_key(vn_device_t dev, const struct vn_mem *mem, uint32_t *key)
+{
+	struct vn_alloc *at;
+	int err = 0;
+
+	pthread_mutex_lock(&dev->mems_lock);
+	at = entry(dev, mem);
+	if (!at)
+		err = vn_fail(-ENOENT, "chip %u: no memory at 0x%llx", mem->chip,
+			      (unsigned long long)mem->addr);
+	else if (!at->key)
+		err = vn_window_create(dev, &at->mem, 0, at->mem.bytes,
+				       VN_ACCESS_LOCAL_WRITE | VN_ACCESS_REMOTE_READ |
+					       VN_ACCESS_REMOTE_WRITE | VN_ACCESS_REMOTE_ATOMIC,
+				       &at->key);
+	if (!err)
+		*key = at->key;
+	pthread_mutex_unlock(&dev->mems_lock);
+	return err;
+}
+
+/* Nobody reaches it by its key from now on. */
+static void withdraw(vn_device_t dev, const struct vn_mem *mem)
+{
+	struct vn_alloc *at;
+	uint32_t key = 0;
+
+	pthread_mutex_lock(&dev->mems_lock);
+	at = entry(dev, mem);
+	if (at) {
+		key = at->key;
+		at->key = 0;
+	}
+	/* Where it was found before its key is asked for anew. */
+	if (key)
+		__atomic_fetch_add(&dev->mems_gen, 1, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&dev->mems_lock);
+	if (key)
+		vn_window_invalidate(dev, mem->chip, key);
 }
 
 bool vn_mem_find(vn_device_t dev, const void *p, uint64_t bytes, struct vn_mem *mem)
@@ -63,7 +112,7 @@ bool vn_mem_find(vn_device_t dev, const void *p, uint64_t bytes, struct vn_mem *
 
 	pthread_mutex_lock(&dev->mems_lock);
 	for (uint32_t i = 0; i < dev->nmems && !found; i++) {
-		const struct vn_mem *m = &dev->mems[i];
+		const struct vn_mem *m = &dev->mems[i].mem;
 		uint64_t off = (uint64_t)((const char *)p - (const char *)m->ptr);
 
 		found = off <= m->bytes && bytes <= m->bytes - off;
@@ -105,8 +154,10 @@ int vn_mem_alloc(vn_device_t dev, uint32_t chip, uint64_t bytes, struct vn_mem *
 int vn_mem_free(vn_device_t dev, struct vn_mem *mem)
 {
 	struct vn_mem_free f = { .chip = mem->chip, .addr = mem->addr };
-	int err = vn_call(dev, VN_IOCTL_MEM_FREE, &f, sizeof(f));
+	int err;
 
+	withdraw(dev, mem);
+	err = vn_call(dev, VN_IOCTL_MEM_FREE, &f, sizeof(f));
 	if (err)
 		return vn_fail(err, "chip %u: freeing memory at 0x%llx: %s", mem->chip,
 			       (unsigned long long)mem->addr,

@@ -35,7 +35,15 @@ enum coll_phase {
 /* Few bytes are posted along in the post itself. */
 #define COLL_RIDE_MAX 32u
 
-/* A rank's part of an operation, as posted: one cache line. */
+/* Of two buffers or two sides. */
+enum coll_end { COLL_SEND = 0, COLL_RECV = 1 };
+
+/*
+ * A rank's part of an operation, as posted: one cache line. Where a buffer is: ranks of
+ * one process say its address, with a key that is not 0 if it is in HBM; ranks of
+ * several say the offset in the window of that key on the rank's chip, or key 0 if
+ * there is none.
+ */
 struct coll_post {
 	uint64_t seq; /* atomic: number + 1 of the operation that stands here */
 	uint64_t sig; /* what all must say alike, packed (op.c) */
@@ -43,19 +51,16 @@ struct coll_post {
 	uint64_t scalar; /* PREMULSUM */
 	union {
 		struct {
-			const char *send;
-			char *recv;
-			const struct coll_extra *extra; /* NULL: only buffers and count */
-			uint32_t hbm; /* COLL_SEND_HBM | COLL_RECV_HBM */
+			uint64_t at[2];
+			/* NULL: only buffers and count. To another process only that. */
+			const struct coll_extra *extra;
+			uint32_t key[2];
 		};
 		char ride[COLL_RIDE_MAX]; /* pull */
 	};
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct coll_post) == 64, "a post is a cache line");
-
-#define COLL_SEND_HBM 1u
-#define COLL_RECV_HBM 2u
 
 /* Moves in a row, which one core goes through until others have nothing left of theirs. */
 struct coll_run {
@@ -89,6 +94,7 @@ struct coll_member {
 	uint64_t completed; /* atomic: collectives it is through with */
 	uint64_t posted; /* atomic */
 	uint32_t chip;
+	uint32_t pid; /* as rank 0's process sees it */
 	bool joined;
 	bool left; /* atomic */
 	bool busy; /* atomic: at memory of others */
@@ -102,7 +108,8 @@ struct coll_side {
 	uint64_t seq; /* atomic: number + 1 of the message that stands here */
 	uint64_t through; /* atomic: number + 1 of the last that is over, for this side */
 	uint64_t count;
-	const char *at;
+	uint64_t at; /* as in a post */
+	uint32_t key;
 	uint32_t type;
 } __attribute__((aligned(64)));
 
@@ -128,6 +135,12 @@ struct coll_head {
 	uint64_t bytes; /* of the board */
 	uint32_t ranks;
 	uint32_t fault; /* atomic: first failure, errno | its text's rank << 16 */
+	/* what all must take alike, from rank 0's process */
+	uint64_t timeout_ns;
+	uint32_t cores; /* that all ranks may use together */
+	bool check;
+	uint8_t forced; /* enum vn_way */
+	uint8_t way[VN_COLL_COUNT][64]; /* by operation and bits of its bytes */
 	uint32_t events __attribute__((aligned(64))); /* atomic, a futex */
 	uint32_t sleepers; /* atomic */
 };

@@ -53,6 +53,8 @@ struct coll_team {
 	vn_unique_id id;
 	uint32_t ranks;
 	uint32_t refs, joined;
+	bool complete; /* all have joined */
+	bool knocking; /* a thread asks rank 0 to be let in */
 	vn_device_t dev;
 	uint64_t timeout_ns;
 	bool check;
@@ -63,12 +65,15 @@ struct coll_team {
 
 	/* read by every operation */
 	struct coll_board board;
+	bool apart; /* ranks are in several processes */
 	bool shared; /* atomic: a thread drives several ranks */
 	uint8_t way[VN_COLL_COUNT][64]; /* by operation and bits of its bytes */
 	uint8_t forced;
 	uint64_t stream_bytes; /* more volume than that goes around the caches */
 	const struct vn_ops *ops;
 	struct coll_seat *seat; /* [ranks] */
+	int board_fd; /* -1: memory of this process */
+	struct coll_reach *reach; /* what is mapped of others */
 	uint32_t speaker; /* a rank of this process, under whose name its errors stand */
 	struct vn_mem params; /* [COLL_SLOTS][2 * ranks] operands */
 
@@ -156,6 +161,7 @@ struct coll_pending {
 	uint64_t deadline; /* 0: nobody looked at the clock yet */
 	uint64_t letter; /* of a send or receive: its number in its channel */
 	bool offered; /* and whether it is there */
+	struct coll_stage *stage[2]; /* instead of its buffers */
 	bool done; /* put, get, signal */
 };
 
@@ -163,6 +169,7 @@ struct coll_pending {
 struct coll_place {
 	struct vn_mem mem;
 	uint64_t gen; /* frees seen then, + 1; 0: nothing */
+	uint32_t key; /* for other processes; 0: not asked for yet */
 	void *ptr; /* of a registered buffer */
 	uint64_t bytes;
 };
@@ -190,6 +197,7 @@ struct vn_lib_comm {
 	struct vn_lib_window *windows;
 	struct vn_lib_persistent *persistent;
 	uint32_t prepared; /* operations, so far */
+	struct coll_stage *stages; /* unused */
 	uint32_t unoffered; /* sends and receives that found no room in their channel */
 	uint64_t given_up; /* when it noticed a failure; 0: there was none */
 	void *scratch; /* of reductions */
@@ -262,9 +270,17 @@ const struct coll_redop *coll_redop_made(const struct vn_lib_comm *c, uint32_t o
 /* extra.c */
 struct coll_extra *coll_extra_new(const struct vn_op *op, uint32_t ranks, uint32_t rank);
 struct coll_extra *coll_extra_copy(const struct coll_extra *e, uint32_t ranks);
-/* What all ranks posted beyond buffers and counts, in `room` for [ranks]; NULL: nothing. */
+/* A rank's, for ranks of other processes. */
+uint64_t coll_extra_bytes(uint32_t ranks);
+void coll_extra_post(const struct coll_team *t, uint64_t seq, uint32_t rank,
+		     const struct coll_extra *e);
+struct coll_extras {
+	const struct coll_extra *of[VN_MAX_CHIPS];
+	struct coll_extra copy[VN_MAX_CHIPS];
+};
+/* What all ranks posted beyond buffers and counts, with room for it; NULL: nothing. */
 const struct coll_extra *const *coll_extras(const struct coll_team *t, uint64_t seq,
-					    const struct coll_extra **room);
+					    struct coll_extras *x);
 
 /* group.c */
 /* Now, or at the end of the thread's group. */
@@ -319,7 +335,9 @@ int coll_wait(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_ns);
 /* The same from inside a call. */
 int coll_wait_for(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_ns);
 
-/* meet.c: the collectives. Posted: it was, else its turn has not come. */
+/* meet.c: where the bytes lie that a rank posts along, */
+char *coll_bounce(const struct coll_team *t, uint64_t seq, uint32_t rank, uint64_t bytes);
+/* and the collectives. Posted: it was, else its turn has not come. */
 bool coll_meet_post(struct vn_lib_comm *c, struct coll_pending *d);
 /* Works on it; true: complete. */
 bool coll_meet_finish(struct vn_lib_comm *c, struct coll_pending *d);
@@ -390,8 +408,35 @@ void coll_device_drain(struct coll_team *t);
 void coll_programs_free(struct coll_team *t);
 
 /* hbm.c */
-/* Says in a post whether its buffers are HBM, and tells the device where. */
-void coll_locate(struct vn_lib_comm *c, const struct coll_pending *d, struct coll_post *p);
+/* Says in a post where its buffers are, and tells the device; false: that can't be. */
+bool coll_locate(struct vn_lib_comm *c, struct coll_pending *d, struct coll_post *p);
+/* For ranks of other processes: where memory is; -ENOENT: not in HBM. */
+int coll_expose(struct vn_lib_comm *c, const char *ptr, uint64_t bytes, enum coll_end side,
+		uint64_t *at, uint32_t *key);
+/* The same of an operation's buffer, which may be staged for it; else it has failed. */
+int coll_expose_end(struct vn_lib_comm *c, struct coll_pending *d, enum coll_end side, uint64_t *at,
+		    uint32_t *key);
+
+/* stage.c: HBM in place of buffers that are not, for ranks of other processes */
+/* Room for a buffer, with what is in it; NULL: the communicator has failed. */
+char *coll_stage_take(struct vn_lib_comm *c, struct coll_pending *d, enum coll_end side,
+		      uint64_t bytes);
+/* The operation is over: what it received goes to its buffer if it went well. */
+void coll_stage_give(struct vn_lib_comm *c, struct coll_pending *d, bool well);
+void coll_stage_free(struct vn_lib_comm *c);
+
+/* reach.c: memory of ranks of other processes, as it is mapped here */
+struct coll_view {
+	char *at[2][VN_MAX_CHIPS]; /* of each rank's two buffers; NULL: has none */
+};
+/* Where all ranks' buffers of an operation are; false: the communicator has failed. */
+bool coll_view(struct coll_team *t, uint64_t seq, struct coll_view *v);
+/* One buffer. NULL: the communicator has failed. */
+char *coll_reach(struct coll_team *t, uint32_t rank, uint32_t key, uint64_t at);
+/* After each of these, when it is no more needed. */
+void coll_reached(struct coll_team *t);
+int coll_reach_init(struct coll_team *t);
+void coll_reach_free(struct coll_team *t);
 
 /* stream.c */
 /* Every descriptor of the queue is done. */

@@ -127,14 +127,60 @@ struct coll_extra *coll_extra_copy(const struct coll_extra *from, uint32_t ranks
 	return e;
 }
 
+/* ---- to other ranks ------------------------------------------------------------- */
+
+/* On the board: what it is, its pointers only as marks, and room for five arrays. */
+uint64_t coll_extra_bytes(uint32_t ranks)
+{
+	return sizeof(struct coll_extra) + 5 * ranks * sizeof(uint64_t);
+}
+
+void coll_extra_post(const struct coll_team *t, uint64_t seq, uint32_t rank,
+		     const struct coll_extra *e)
+{
+	struct coll_extra *to = (void *)coll_bounce(t, seq, rank, coll_extra_bytes(t->ranks));
+	const void *from[] = { e->to, e->sendcounts, e->sdispls, e->recvcounts, e->rdispls };
+	uint64_t *array = (uint64_t *)(to + 1);
+
+	*to = *e;
+	for (uint32_t i = 0; i < 5; i++, array += t->ranks)
+		if (from[i])
+			memcpy(array, from[i], t->ranks * (i ? sizeof(uint64_t) : sizeof(int)));
+}
+
+static const uint64_t *array(const void *mark, const uint64_t **room, uint32_t ranks)
+{
+	const uint64_t *here = *room;
+
+	*room += ranks;
+	return mark ? here : NULL;
+}
+
+static void take(struct coll_extra *e, const struct coll_team *t, uint64_t seq, uint32_t rank)
+{
+	const struct coll_extra *from =
+		(const void *)coll_bounce(t, seq, rank, coll_extra_bytes(t->ranks));
+	const uint64_t *room = (const uint64_t *)(from + 1);
+
+	*e = *from;
+	e->to = (const int *)array(from->to, &room, t->ranks);
+	e->sendcounts = array(from->sendcounts, &room, t->ranks);
+	e->sdispls = array(from->sdispls, &room, t->ranks);
+	e->recvcounts = array(from->recvcounts, &room, t->ranks);
+	e->rdispls = array(from->rdispls, &room, t->ranks);
+}
+
 const struct coll_extra *const *coll_extras(const struct coll_team *t, uint64_t seq,
-					    const struct coll_extra **room)
+					    struct coll_extras *x)
 {
 	const struct coll_post *post = coll_posts(t, seq);
 
 	if (!post[0].extra)
 		return NULL;
-	for (uint32_t r = 0; r < t->ranks; r++)
-		room[r] = post[r].extra;
-	return room;
+	for (uint32_t r = 0; r < t->ranks; r++) {
+		if (t->apart)
+			take(&x->copy[r], t, seq, r);
+		x->of[r] = t->apart ? &x->copy[r] : post[r].extra;
+	}
+	return x->of;
 }

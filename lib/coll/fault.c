@@ -51,7 +51,7 @@ bool coll_quiet(struct vn_lib_comm *c)
 	if (!c->given_up)
 		c->given_up = vn_now();
 	/* Pairs with coll_touch(). */
-	coll_fence_heavy();
+	coll_fence_heavy(t->apart);
 	for (uint32_t r = 0; r < t->ranks; r++)
 		if (r != c->rank && __atomic_load_n(&m[r].busy, __ATOMIC_ACQUIRE))
 			return vn_now() - c->given_up > GRACE_NS;

@@ -3,8 +3,8 @@
  * A store, then a load of what another thread stores before it loads ours: one of
  * the two must see the other's. Where one side is taken at every operation and the
  * other hardly ever, the rare one pays for both: it lets the kernel put a barrier
- * into all threads of the process, and the frequent one only keeps the compiler's
- * order. Without such a kernel both pay.
+ * into all threads of the process, or of all processes that may share a communicator,
+ * and the frequent one only keeps the compiler's order. Without such a kernel both pay.
  */
 #ifndef VN_COLL_FENCE_H
 #define VN_COLL_FENCE_H
@@ -20,7 +20,8 @@ extern bool coll_fence_by_kernel;
 static inline void coll_fence_init(void)
 {
 	coll_fence_by_kernel =
-		!syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+		!syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) &&
+		!syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
 }
 
 static inline void coll_fence_light(void)
@@ -31,10 +32,13 @@ static inline void coll_fence_light(void)
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-static inline void coll_fence_heavy(void)
+/* apart: the other side may be in another process. */
+static inline void coll_fence_heavy(bool apart)
 {
 	if (coll_fence_by_kernel)
-		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+		syscall(SYS_membarrier,
+			apart ? MEMBARRIER_CMD_GLOBAL_EXPEDITED : MEMBARRIER_CMD_PRIVATE_EXPEDITED,
+			0, 0);
 	else
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }

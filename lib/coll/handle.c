@@ -44,7 +44,7 @@ static void take_over(struct coll_seat *s)
 {
 	while (__atomic_exchange_n(&s->wanted, true, __ATOMIC_SEQ_CST))
 		sched_yield();
-	coll_fence_heavy();
+	coll_fence_heavy(false);
 	while (__atomic_load_n(&s->inside, __ATOMIC_ACQUIRE))
 		sched_yield();
 	__atomic_store_n(&s->inside, true, __ATOMIC_RELAXED);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Pointers as operands: where in HBM a rank's buffers lie, and those registered. */
+/*
+ * Where in HBM a rank's buffers lie, and those registered; how that is said to the device
+ * and to other ranks.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +38,13 @@ static bool look_up(vn_device_t dev, struct coll_place *at, const char *p, uint6
 	uint64_t gen = __atomic_load_n(&dev->mems_gen, __ATOMIC_ACQUIRE) + 1;
 
 	at->gen = vn_mem_find(dev, p, bytes, &at->mem) ? gen : 0;
+	at->key = 0;
 	return at->gen;
 }
 
-/* side 0: sends, 1: receives. Found again without the list while nothing was freed. */
-static bool find(struct vn_lib_comm *c, int side, const char *p, uint64_t bytes,
-		 struct vn_operand *to)
+/* Found again without the list while nothing was freed. NULL: not in HBM. */
+static struct coll_place *find(struct vn_lib_comm *c, enum coll_end side, const char *p,
+			       uint64_t bytes)
 {
 	vn_device_t dev = c->team->dev;
 	uint64_t gen = __atomic_load_n(&dev->mems_gen, __ATOMIC_ACQUIRE) + 1;
@@ -54,26 +58,92 @@ static bool find(struct vn_lib_comm *c, int side, const char *p, uint64_t bytes,
 		/* One that is registered may lie in several allocations. */
 		if ((at != r || at->gen != gen || !within(at->mem.ptr, at->mem.bytes, p, bytes)) &&
 		    !look_up(dev, at, p, bytes))
-			return false;
+			return NULL;
 	}
-	*to = vn_at(&at->mem, (uint64_t)(p - (const char *)at->mem.ptr));
-	return true;
+	return at;
 }
 
-void coll_locate(struct vn_lib_comm *c, const struct coll_pending *d, struct coll_post *p)
+static uint64_t offset(const struct coll_place *at, const char *p)
+{
+	return (uint64_t)(p - (const char *)at->mem.ptr);
+}
+
+static const char *buffer(const struct coll_pending *d, enum coll_end side)
+{
+	return side == COLL_SEND ? d->call.send : d->call.recv;
+}
+
+static uint64_t bytes_of(const struct coll_pending *d, enum coll_end side)
+{
+	return side == COLL_SEND ? coll_sends(d) : coll_receives(d);
+}
+
+/* ---- to the device and ranks of this process ----------------------------------------- */
+
+static void locate(struct vn_lib_comm *c, const struct coll_pending *d, enum coll_end side,
+		   struct coll_post *p)
 {
 	struct coll_team *t = c->team;
-	struct vn_operand *at =
+	struct vn_operand *params =
 		(struct vn_operand *)t->params.ptr + d->seq % COLL_SLOTS * 2 * t->ranks;
-	uint64_t send = coll_sends(d), recv = coll_receives(d);
+	struct vn_operand *to = &params[side * t->ranks + c->rank];
+	const char *ptr = buffer(d, side);
+	uint64_t bytes = bytes_of(d, side);
+	const struct coll_place *at = bytes ? find(c, side, ptr, bytes) : NULL;
 
-	p->hbm = 0;
-	at[c->rank] = at[t->ranks + c->rank] = (struct vn_operand){ .ultraserver = VN_HERE };
+	*to = at ? vn_at(&at->mem, offset(at, ptr)) : (struct vn_operand){ .ultraserver = VN_HERE };
+	p->at[side] = (uintptr_t)ptr;
 	/* What the rank doesn't use is no hindrance. */
-	if (!send || find(c, 0, d->call.send, send, &at[c->rank]))
-		p->hbm |= COLL_SEND_HBM;
-	if (!recv || find(c, 1, d->call.recv, recv, &at[t->ranks + c->rank]))
-		p->hbm |= COLL_RECV_HBM;
+	p->key[side] = at || !bytes;
+}
+
+/* ---- to ranks of other processes -------------------------------------------------------- */
+
+int coll_expose(struct vn_lib_comm *c, const char *ptr, uint64_t bytes, enum coll_end side,
+		uint64_t *at, uint32_t *key)
+{
+	struct coll_place *place = find(c, side, ptr, bytes);
+
+	if (!place)
+		return -ENOENT;
+	if (!place->key) {
+		int err = vn_mem_key(c->team->dev, &place->mem, &place->key);
+
+		if (err)
+			return coll_fail(c->team, err, "rank %u: its buffer can't be shared: %s",
+					 c->rank, vn_error());
+	}
+	*at = offset(place, ptr);
+	*key = place->key;
+	return 0;
+}
+
+int coll_expose_end(struct vn_lib_comm *c, struct coll_pending *d, enum coll_end side, uint64_t *at,
+		    uint32_t *key)
+{
+	const char *ptr = buffer(d, side);
+	uint64_t bytes = bytes_of(d, side);
+	int err;
+
+	*at = *key = 0;
+	if (!bytes)
+		return 0;
+	err = coll_expose(c, ptr, bytes, side, at, key);
+	if (err != -ENOENT)
+		return err;
+	ptr = coll_stage_take(c, d, side, bytes);
+	return ptr ? coll_expose(c, ptr, bytes, side, at, key) : -ENOMEM;
+}
+
+bool coll_locate(struct vn_lib_comm *c, struct coll_pending *d, struct coll_post *p)
+{
+	for (enum coll_end side = COLL_SEND; side <= COLL_RECV; side++) {
+		if (!c->team->apart)
+			locate(c, d, side, p);
+		else if (coll_expose_end(c, d, side, &p->at[side], &p->key[side]))
+			return false;
+	}
+	return true;
 }
 
 /* ---- registering ------------------------------------------------------------ */

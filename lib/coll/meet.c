@@ -20,8 +20,7 @@ static uint64_t bounce_room(uint64_t bytes)
 	return bytes <= 1u << 10 ? 1u << 10 : bytes <= 4u << 10 ? 4u << 10 : COLL_PULL_MAX;
 }
 
-/* Where the bytes lie that a rank posts along. */
-static char *bounce(const struct coll_team *t, uint64_t seq, uint32_t rank, uint64_t bytes)
+char *coll_bounce(const struct coll_team *t, uint64_t seq, uint32_t rank, uint64_t bytes)
 {
 	uint64_t room = bounce_room(bytes), slots = COLL_AREA / room;
 	uint32_t area = room <= 1u << 10 ? 0 : room <= 4u << 10 ? 1 : 2;
@@ -195,11 +194,11 @@ static int agree_extra(struct coll_team *t, struct coll_shape *s, uint64_t seq)
 	return s->op == VN_ALL_TO_ALLV ? agree_place(t, s, seq) : 0;
 }
 
-/* All have posted: what they agree on. shape->extra: room for [ranks]. */
-static int agree_all(struct coll_team *t, uint64_t seq, struct coll_shape *shape)
+/* All have posted: what they agree on. */
+static int agree_all(struct coll_team *t, uint64_t seq, struct coll_shape *shape,
+		     struct coll_extras *extra)
 {
 	const struct coll_post *post = coll_posts(t, seq);
-	const struct coll_extra **extra = (const struct coll_extra **)shape->extra;
 	uint32_t p = t->ranks, r;
 	uint64_t sig = post[0].sig;
 
@@ -215,7 +214,8 @@ static int agree_all(struct coll_team *t, uint64_t seq, struct coll_shape *shape
 		.count = post[0].count,
 	};
 	for (r = 0; r < p; r++)
-		shape->in_place |= post[r].send == post[r].recv;
+		shape->in_place |= post[r].at[COLL_SEND] == post[r].at[COLL_RECV] &&
+				   post[r].key[COLL_SEND] == post[r].key[COLL_RECV];
 	shape->extra = coll_extras(t, seq, extra);
 	return shape->extra ? agree_extra(t, shape, seq) : 0;
 }
@@ -233,7 +233,7 @@ static bool all_in_hbm(const struct coll_team *t, uint64_t seq)
 	const struct coll_post *post = coll_posts(t, seq);
 
 	for (uint32_t r = 0; r < t->ranks; r++)
-		if (post[r].hbm != (COLL_SEND_HBM | COLL_RECV_HBM))
+		if (!post[r].key[COLL_SEND] || !post[r].key[COLL_RECV])
 			return false;
 	return true;
 }
@@ -246,7 +246,7 @@ static enum vn_way choose(const struct coll_team *t, const struct coll_shape *sh
 	uint64_t bytes = shape->count * vn_type_bytes(shape->type);
 	enum vn_way way = call->way ?: t->forced ?: t->way[shape->op][coll_bits(bytes)];
 
-	if (way != VN_WAY_PLAN || !all_in_hbm(t, d->seq))
+	if (way != VN_WAY_PLAN || t->apart || !all_in_hbm(t, d->seq))
 		return VN_WAY_SHARE;
 	/* A plan for those few blocks would be compiled for one use. */
 	return !shape->extra || call->prepare ? VN_WAY_PLAN : VN_WAY_SHARE;
@@ -273,11 +273,11 @@ static bool launched(struct coll_team *t, const struct coll_pending *d,
 /* What all have posted is agreed on and begun; true: by work that ranks share. */
 static bool begin(struct coll_team *t, const struct coll_pending *d)
 {
-	const struct coll_extra *extra[VN_MAX_CHIPS];
-	struct coll_shape shape = { .extra = extra };
+	struct coll_extras extra;
+	struct coll_shape shape;
 	struct coll_slot *s = coll_slot(t, d->seq);
 
-	if (agree_all(t, d->seq, &shape))
+	if (agree_all(t, d->seq, &shape, &extra))
 		return false;
 	s->job.shape = shape;
 	s->job.shape.extra = NULL;
@@ -345,7 +345,8 @@ static int check_early(struct coll_team *t, uint64_t seq, uint32_t rank)
 	return 0;
 }
 
-static void fill(struct vn_lib_comm *c, const struct coll_pending *d, struct coll_post *p)
+/* False: what it has can't be shared, and the communicator has failed. */
+static bool fill(struct vn_lib_comm *c, struct coll_pending *d, struct coll_post *p)
 {
 	const struct coll_call *call = &d->call;
 	uint64_t bytes = d->pull ? coll_send_bytes(&d->shape, c->rank) : 0;
@@ -359,18 +360,19 @@ static void fill(struct vn_lib_comm *c, const struct coll_pending *d, struct col
 	}
 	if (d->pull) {
 		if (bytes)
-			memcpy(bytes <= COLL_RIDE_MAX ? p->ride
-						      : bounce(c->team, d->seq, c->rank, bytes),
+			memcpy(bytes <= COLL_RIDE_MAX
+				       ? p->ride
+				       : coll_bounce(c->team, d->seq, c->rank, bytes),
 			       call->send, bytes);
-		return;
+		return true;
 	}
-	p->send = call->send;
-	p->recv = call->recv;
-	p->extra = call->extra;
 	/* Each rank has its own: they are compared as blocks. */
 	if (call->extra && call->op != VN_PERMUTE)
 		p->count = 0;
-	coll_locate(c, d, p);
+	p->extra = call->extra;
+	if (call->extra && c->team->apart)
+		coll_extra_post(c->team, d->seq, c->rank, call->extra);
+	return coll_locate(c, d, p);
 }
 
 /* The result of a rank comes from all. */
@@ -386,9 +388,10 @@ bool coll_meet_post(struct vn_lib_comm *c, struct coll_pending *d)
 	struct coll_post *p = &coll_posts(t, d->seq)[c->rank];
 	uint64_t bytes = d->pull ? coll_send_bytes(&d->shape, c->rank) : 0;
 
-	if (!room(c, d->seq, bounce_slots(bytes)))
+	if (d->call.extra && t->apart)
+		bytes = coll_extra_bytes(t->ranks);
+	if (!room(c, d->seq, bounce_slots(bytes)) || !fill(c, d, p))
 		return false;
-	fill(c, d, p);
 	__atomic_store_n(&p->seq, d->seq + 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&t->board.member[c->rank].posted, d->seq + 1, __ATOMIC_RELAXED);
 	/* Who does not need all others must still be seen by them, or see them. */
@@ -445,7 +448,8 @@ static bool pull(struct vn_lib_comm *c, struct coll_pending *d)
 			return false;
 		}
 		bytes = coll_send_bytes(&d->shape, r);
-		from[r] = bytes <= COLL_RIDE_MAX ? (char *)p->ride : bounce(t, d->seq, r, bytes);
+		from[r] = bytes <= COLL_RIDE_MAX ? (char *)p->ride
+						 : coll_bounce(t, d->seq, r, bytes);
 	}
 	from[c->rank] = (char *)d->call.send;
 	coll_pull(t, &d->shape, c->rank, from, post, d->call.recv, c->scratch);
@@ -465,7 +469,7 @@ __attribute__((target("prfchw"))) static void own_next(struct vn_lib_comm *c,
 	__builtin_prefetch(&coll_posts(c->team, next)[c->rank], 1);
 	if (bytes <= COLL_RIDE_MAX)
 		return;
-	p = bounce(c->team, next, c->rank, bytes);
+	p = coll_bounce(c->team, next, c->rank, bytes);
 	for (uint64_t at = 0; at < bytes && at < OWN_AHEAD; at += 64)
 		__builtin_prefetch(p + at, 1);
 }

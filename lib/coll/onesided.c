@@ -13,7 +13,8 @@
 
 /* What a rank says of its buffer. */
 struct coll_part {
-	uint64_t at, bytes;
+	uint64_t at, bytes; /* at: as in a post */
+	uint64_t key;
 };
 
 /* Of one rank; filled by an all_gather, before anything behind it begins. */
@@ -21,6 +22,7 @@ struct vn_lib_window {
 	struct vn_lib_window *next;
 	struct vn_lib_comm *comm;
 	uint64_t ready; /* when the rank has completed that many operations */
+	void *ptr; /* of this rank's */
 	struct coll_part mine;
 	struct coll_part of[]; /* [ranks] */
 };
@@ -69,6 +71,20 @@ static int check(const struct vn_lib_comm *c, const void *buff, size_t size, con
 	return 0;
 }
 
+static int expose(struct vn_lib_comm *c, struct vn_lib_window *w)
+{
+	uint32_t key;
+	int err = coll_expose(c, w->ptr, w->mine.bytes, COLL_RECV, &w->mine.at, &key);
+
+	w->mine.key = key;
+	return err == -ENOENT
+		       ? vn_fail(-EINVAL,
+				 "rank %u: window: its buffer must be in HBM: ranks of other "
+				 "processes can't reach it",
+				 c->rank)
+		       : err;
+}
+
 int vn_comm_window_register(vn_comm_t c, void *buff, size_t size, vn_comm_window_t *window,
 			    int flags)
 {
@@ -82,6 +98,12 @@ int vn_comm_window_register(vn_comm_t c, void *buff, size_t size, vn_comm_window
 		return coll_refuse(vn_fail(-ENOMEM, "rank %u: no memory for a window", c->rank));
 	w->comm = c;
 	w->mine = (struct coll_part){ .at = (uintptr_t)buff, .bytes = size };
+	w->ptr = buff;
+	err = size && c->team->apart ? expose(c, w) : 0;
+	if (err) {
+		free(w);
+		return coll_refuse(err);
+	}
 	/* Once it is started the handle lives as long as the operation may. */
 	w->next = c->windows;
 	c->windows = w;
@@ -110,7 +132,7 @@ int vn_win_get_user_ptr(vn_comm_t c, vn_comm_window_t window, void **ptr)
 {
 	if (!c || !window || !*find(c, window))
 		return vn_fail(-EINVAL, "no such window of this communicator");
-	*ptr = (void *)window->mine.at;
+	*ptr = window->ptr;
 	return 0;
 }
 
@@ -183,20 +205,26 @@ static void give(struct vn_lib_comm *c, uint32_t to, uint32_t index)
 /* Between this rank's buffer and another's; false: the communicator has failed. */
 static bool move(struct vn_lib_comm *c, const struct coll_call *call)
 {
+	const struct coll_part *part = &call->window->of[call->root];
 	uint64_t bytes = call->count * vn_type_bytes(call->type);
-	char *there = (char *)call->window->of[call->root].at + call->offset;
 	bool stream = 2 * bytes > c->team->stream_bytes;
+	struct coll_team *t = c->team;
+	char *there = (char *)part->at;
 
 	if (!bytes)
 		return true;
 	if (!coll_touch(c))
 		return false;
-	if (call->op == VN_GET)
-		c->team->ops->copy(call->recv, there, bytes, stream);
-	else
-		c->team->ops->copy(there, call->send, bytes, stream);
+	if (t->apart)
+		there = coll_reach(t, (uint32_t)call->root, (uint32_t)part->key, part->at);
+	if (there && call->op == VN_GET)
+		t->ops->copy(call->recv, there + call->offset, bytes, stream);
+	else if (there)
+		t->ops->copy(there + call->offset, call->send, bytes, stream);
+	if (t->apart)
+		coll_reached(t);
 	coll_touched(c);
-	return true;
+	return there;
 }
 
 bool coll_onesided_post(struct vn_lib_comm *c, struct coll_pending *d)

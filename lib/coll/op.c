@@ -238,6 +238,8 @@ static void complete(struct vn_lib_comm *c, struct coll_pending *d, int status)
 
 	if (!status && !d->call.prepare)
 		count(c, d);
+	if (c->team->apart)
+		coll_stage_give(c, d, !status);
 	c->status[d->index % COLL_SLOTS] = status;
 	c->completed++;
 	if (coll_meets(d->call.op)) {
@@ -374,6 +376,7 @@ static void enlist(struct vn_lib_comm *c, struct coll_pending *d)
 	d->next_on_stream = NULL;
 	d->index = c->started++;
 	d->deadline = 0;
+	d->stage[COLL_SEND] = d->stage[COLL_RECV] = NULL;
 	if (coll_meets(d->call.op)) {
 		d->seq = c->collectives++;
 	} else {

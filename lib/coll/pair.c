@@ -15,18 +15,16 @@
 /* Less is not worth a second thread. */
 #define WHOLE (64u << 10)
 
-enum side { SENDS = 0, RECEIVES = 1 };
-
-static enum side side_of(const struct coll_pending *d)
+static enum coll_end side_of(const struct coll_pending *d)
 {
-	return d->call.op == VN_SEND ? SENDS : RECEIVES;
+	return d->call.op == VN_SEND ? COLL_SEND : COLL_RECV;
 }
 
 static struct coll_channel *channel(const struct coll_pending *d)
 {
 	const struct coll_team *t = d->comm->team;
-	uint32_t from = side_of(d) == SENDS ? d->comm->rank : (uint32_t)d->call.root;
-	uint32_t to = side_of(d) == SENDS ? (uint32_t)d->call.root : d->comm->rank;
+	uint32_t from = side_of(d) == COLL_SEND ? d->comm->rank : (uint32_t)d->call.root;
+	uint32_t to = side_of(d) == COLL_SEND ? (uint32_t)d->call.root : d->comm->rank;
 
 	return &t->board.channel[from * t->ranks + to];
 }
@@ -56,11 +54,13 @@ static bool offer(struct coll_pending *d)
 	struct coll_letter *l = letter(d);
 	struct coll_side *mine = &l->side[side_of(d)];
 
-	if (!over(&l->side[SENDS], d->letter) || !over(&l->side[RECEIVES], d->letter))
+	if (!over(&l->side[COLL_SEND], d->letter) || !over(&l->side[COLL_RECV], d->letter))
 		return false;
 	mine->count = d->call.count;
 	mine->type = d->call.type;
-	mine->at = side_of(d) == SENDS ? d->call.send : d->call.recv;
+	mine->at = (uintptr_t)(side_of(d) == COLL_SEND ? d->call.send : d->call.recv);
+	if (d->comm->team->apart && coll_expose_end(d->comm, d, side_of(d), &mine->at, &mine->key))
+		return false;
 	__atomic_store_n(&mine->seq, d->letter + 1, __ATOMIC_RELEASE);
 	d->offered = true;
 	return true;
@@ -119,12 +119,10 @@ static bool copied(const struct coll_pending *d)
 }
 
 /* Takes pieces until none is left. */
-static void copy_pieces(struct coll_pending *d)
+static void copy_pieces(struct coll_pending *d, const char *from, char *to)
 {
 	const struct coll_team *t = d->comm->team;
 	struct coll_letter *l = letter(d);
-	const char *from = l->side[SENDS].at;
-	char *to = (char *)l->side[RECEIVES].at;
 	uint64_t bytes = bytes_of(d), piece = piece_of(bytes), mine = 0, at, n;
 
 	while (counted(&l->next, d) * piece < bytes && !coll_failed(t)) {
@@ -140,23 +138,43 @@ static void copy_pieces(struct coll_pending *d)
 		count(&l->done, d, mine);
 }
 
-static void describe(const struct coll_letter *l, enum side side, uint32_t rank, char *text,
+static void copy(struct coll_pending *d)
+{
+	const struct coll_side *s = letter(d)->side;
+	struct coll_team *t = d->comm->team;
+	uint32_t self = d->comm->rank, peer = (uint32_t)d->call.root;
+	bool sends = side_of(d) == COLL_SEND;
+	char *from, *to;
+
+	if (!t->apart) {
+		copy_pieces(d, (char *)s[COLL_SEND].at, (char *)s[COLL_RECV].at);
+		return;
+	}
+	from = coll_reach(t, sends ? self : peer, s[COLL_SEND].key, s[COLL_SEND].at);
+	to = coll_reach(t, sends ? peer : self, s[COLL_RECV].key, s[COLL_RECV].at);
+	if (from && to)
+		copy_pieces(d, from, to);
+	coll_reached(t);
+	coll_reached(t);
+}
+
+static void describe(const struct coll_letter *l, enum coll_end side, uint32_t rank, char *text,
 		     size_t size)
 {
 	const struct coll_side *s = &l->side[side];
 
-	snprintf(text, size, "rank %u %s %llu %s", rank, side == SENDS ? "sends" : "receives",
+	snprintf(text, size, "rank %u %s %llu %s", rank, side == COLL_SEND ? "sends" : "receives",
 		 (unsigned long long)s->count, vn_type_name((enum vn_type)s->type));
 }
 
 static void mismatch(const struct coll_pending *d)
 {
 	uint32_t self = d->comm->rank, peer = (uint32_t)d->call.root;
-	bool first = side_of(d) == SENDS;
+	bool first = side_of(d) == COLL_SEND;
 	char one[80], other[80];
 
-	describe(letter(d), SENDS, first ? self : peer, one, sizeof(one));
-	describe(letter(d), RECEIVES, first ? peer : self, other, sizeof(other));
+	describe(letter(d), COLL_SEND, first ? self : peer, one, sizeof(one));
+	describe(letter(d), COLL_RECV, first ? peer : self, other, sizeof(other));
 	coll_fail(d->comm->team, -EINVAL, "%s, but %s of that", one, other);
 }
 
@@ -166,14 +184,14 @@ static bool work(struct coll_pending *d)
 	const struct coll_letter *l = letter(d);
 	const struct coll_side *s = l->side;
 
-	if (!says(&s[SENDS].seq, d) || !says(&s[RECEIVES].seq, d))
+	if (!says(&s[COLL_SEND].seq, d) || !says(&s[COLL_RECV].seq, d))
 		return false;
-	if (s[SENDS].count != s[RECEIVES].count || s[SENDS].type != s[RECEIVES].type) {
+	if (s[COLL_SEND].count != s[COLL_RECV].count || s[COLL_SEND].type != s[COLL_RECV].type) {
 		mismatch(d);
 		return false;
 	}
 	if (!copied(d) && coll_touch(d->comm)) {
-		copy_pieces(d);
+		copy(d);
 		coll_touched(d->comm);
 	}
 	if (!copied(d))
@@ -211,7 +229,7 @@ bool coll_pair_finish(struct vn_lib_comm *c, struct coll_pending *d)
 void coll_pair_missing(const struct coll_pending *d, char *text, size_t size)
 {
 	const struct coll_channel *ch = channel(d);
-	enum side mine = side_of(d), theirs = mine == SENDS ? RECEIVES : SENDS;
+	enum coll_end mine = side_of(d), theirs = mine == COLL_SEND ? COLL_RECV : COLL_SEND;
 
 	if (says(&letter(d)->side[theirs].seq, d))
 		snprintf(text, size, "rank %d has come, the copy has not ended", d->call.root);
@@ -219,7 +237,7 @@ void coll_pair_missing(const struct coll_pending *d, char *text, size_t size)
 		snprintf(text, size,
 			 "rank %d has not arrived: it has called %s for this rank %llu "
 			 "times, this rank %llu",
-			 d->call.root, mine == SENDS ? "recv" : "send",
+			 d->call.root, mine == COLL_SEND ? "recv" : "send",
 			 (unsigned long long)__atomic_load_n(&ch->called[theirs], __ATOMIC_RELAXED),
 			 (unsigned long long)ch->called[mine]);
 }

@@ -161,13 +161,22 @@ void coll_share_open(struct coll_team *t, const struct coll_shape *shape, uint64
 		coll_wake(t);
 }
 
-static void resolve(const struct coll_post *post, const struct coll_ref *refs, uint32_t n,
-		    char **to)
+/* What a thread needs to work on a job. */
+struct hand {
+	struct vn_lib_comm *comm;
+	const struct coll_post *post;
+	const struct coll_shape *shape;
+	const struct coll_view *view; /* NULL: all is in this process */
+	bool stream;
+};
+
+static void resolve(const struct hand *h, const struct coll_ref *refs, uint32_t n, char **to)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		const struct coll_post *p = &post[refs[i].rank];
+		enum coll_end side = refs[i].recv ? COLL_RECV : COLL_SEND;
+		uint32_t r = refs[i].rank;
 
-		to[i] = (refs[i].recv ? p->recv : (char *)p->send) + refs[i].at;
+		to[i] = (h->view ? h->view->at[side][r] : (char *)h->post[r].at[side]) + refs[i].at;
 	}
 }
 
@@ -183,14 +192,6 @@ static uint32_t first_run(const struct coll_job *j, uint32_t rank)
 	return rank % j->runs;
 }
 
-/* What a thread needs to work on a job. */
-struct hand {
-	struct vn_lib_comm *comm;
-	const struct coll_post *post;
-	const struct coll_shape *shape;
-	bool stream;
-};
-
 /* Returns how many moves of the run this thread made; after a failure it stops. */
 static uint64_t work_off(const struct hand *h, struct coll_run *r)
 {
@@ -202,8 +203,8 @@ static uint64_t work_off(const struct hand *h, struct coll_run *r)
 	while (!coll_failed(t) &&
 	       (i = __atomic_fetch_add(&r->next, 1, __ATOMIC_ACQ_REL)) < r->end) {
 		if (coll_move(h->shape, i, &m)) {
-			resolve(h->post, m.src, m.nsrc, src);
-			resolve(h->post, m.dst, m.ndst, dst);
+			resolve(h, m.src, m.nsrc, src);
+			resolve(h, m.dst, m.ndst, dst);
 			run(t, &m, src, dst, h->post, h->stream, h->comm->scratch);
 		}
 		mine++;
@@ -212,14 +213,16 @@ static uint64_t work_off(const struct hand *h, struct coll_run *r)
 }
 
 /* Works on all runs, its own first. */
-static uint64_t work(struct vn_lib_comm *c, struct coll_job *j, uint64_t seq)
+static uint64_t work(struct vn_lib_comm *c, struct coll_job *j, uint64_t seq,
+		     const struct coll_view *view)
 {
-	const struct coll_extra *extra[VN_MAX_CHIPS];
+	struct coll_extras extra;
 	struct coll_shape shape;
 	struct hand h = {
 		.comm = c,
 		.post = coll_posts(c->team, seq),
 		.shape = &j->shape,
+		.view = view,
 		.stream = j->volume > c->team->stream_bytes,
 	};
 	uint32_t fp = vn_fp_enter(), first = first_run(j, c->rank);
@@ -227,12 +230,24 @@ static uint64_t work(struct vn_lib_comm *c, struct coll_job *j, uint64_t seq)
 
 	if (h.post[0].extra) {
 		shape = j->shape;
-		shape.extra = coll_extras(c->team, seq, extra);
+		shape.extra = coll_extras(c->team, seq, &extra);
 		h.shape = &shape;
 	}
 	for (uint32_t n = 0; n < j->runs; n++)
 		mine += work_off(&h, &j->run[(first + n) % j->runs]);
 	vn_fp_leave(fp);
+	return mine;
+}
+
+/* The same where others' memory must be mapped first. */
+static uint64_t work_apart(struct vn_lib_comm *c, struct coll_job *j, uint64_t seq)
+{
+	struct coll_view view;
+	uint64_t mine = 0;
+
+	if (coll_view(c->team, seq, &view))
+		mine = work(c, j, seq, &view);
+	coll_reached(c->team);
 	return mine;
 }
 
@@ -258,7 +273,7 @@ void coll_share(struct vn_lib_comm *c, uint64_t seq)
 		return;
 	if (!coll_touch(c))
 		return;
-	mine = work(c, j, seq);
+	mine = c->team->apart ? work_apart(c, j, seq) : work(c, j, seq, NULL);
 	coll_touched(c);
 	__atomic_store_n(&j->empty, true, __ATOMIC_RELAXED);
 	if (mine && __atomic_add_fetch(&j->done, mine, __ATOMIC_ACQ_REL) == moves) {

@@ -41,14 +41,16 @@ void coll_wake(struct coll_team *t)
 	if (!__atomic_load_n(&h->sleepers, __ATOMIC_RELAXED))
 		return;
 	__atomic_fetch_add(&h->events, 1, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, &h->events, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+	syscall(SYS_futex, &h->events, t->apart ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE, INT_MAX, NULL,
+		NULL, 0);
 }
 
 static void nap(struct coll_team *t, uint32_t seen)
 {
 	const struct timespec ts = { .tv_nsec = NAP_NS };
 
-	syscall(SYS_futex, &t->board.head->events, FUTEX_WAIT_PRIVATE, seen, &ts, NULL, 0);
+	syscall(SYS_futex, &t->board.head->events, t->apart ? FUTEX_WAIT : FUTEX_WAIT_PRIVATE, seen,
+		&ts, NULL, 0);
 }
 
 static uint32_t spins(const struct coll_team *t)
@@ -75,7 +77,7 @@ static void doze(struct coll_team *t, struct doze *d)
 		d->seen = __atomic_load_n(&t->board.head->events, __ATOMIC_SEQ_CST);
 		__atomic_fetch_add(&t->board.head->sleepers, 1, __ATOMIC_SEQ_CST);
 		/* Pairs with coll_wake(): it sees the sleeper, or one more look what it did. */
-		coll_fence_heavy();
+		coll_fence_heavy(t->apart);
 		d->counted = true;
 	} else {
 		nap(t, d->seen);

@@ -1,0 +1,566 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* How ranks become a communicator: threads of one process, or of several (boot.h). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "team.h"
+
+#define DEFAULT_TIMEOUT_NS (300ull * 1000000000)
+/* Launches that may wait on the device's queue, a power of two above COLL_SLOTS. */
+#define QUEUE_DEPTH 128u
+/* How long who joins looks at one thing, before it looks whether all has changed. */
+#define LOOK_NS 20000000ull
+/* Who knocks where nobody listens tries again after that long. */
+#define KNOCK_NS 2000000ull
+
+static pthread_cond_t joined = PTHREAD_COND_INITIALIZER;
+
+static _Thread_local struct {
+	vn_device_t dev;
+	uint32_t chip;
+} current;
+
+int vn_set_chip(vn_device_t dev, uint32_t chip)
+{
+	if (!dev || chip >= dev->query.chips)
+		return vn_fail(dev ? -ENODEV : -EINVAL, "chip %u: there are chips 0 to %u", chip,
+			       dev ? dev->query.chips - 1 : 0);
+	current.dev = dev;
+	current.chip = chip;
+	return 0;
+}
+
+/* One rank, while it joins. */
+struct joining {
+	struct coll_team *team;
+	struct vn_lib_comm *comm;
+	const struct vn_config *config;
+	uint32_t rank;
+	uint64_t timeout_ns, end;
+	int listener; /* rank 0: where others knock, -1: nowhere */
+	int domain; /* and the domain they are given */
+	int guest[VN_MAX_CHIPS]; /* and who of them waits for the word */
+	int word; /* others: where it will come, -1: not let in yet */
+};
+
+/* ---- when all are there ---------------------------------------------------------- */
+
+static uint64_t env_u64(const char *name, uint64_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+static uint64_t timeout_of(const struct vn_config *config)
+{
+	return config->timeout_ns
+		       ?: env_u64("VNEURON_COLL_TIMEOUT_MS", 0) * 1000000
+		       ?: DEFAULT_TIMEOUT_NS;
+}
+
+static int configure(struct coll_team *t)
+{
+	const struct vn_config *config = &t->config;
+
+	t->timeout_ns = timeout_of(config);
+	t->check = config->check < 0 ? env_u64("VNEURON_COLL_CHECK", 0) != 0 : config->check != 0;
+	return coll_tune_init(t, config);
+}
+
+/* What the device does for the team: made by the last to join, for all. */
+static int connect_device(struct coll_team *t)
+{
+	uint32_t chip = t->board.member[0].chip;
+	int err = vn_queue_create(t->dev, chip, QUEUE_DEPTH, -1, &t->queue);
+
+	return err
+		       ?: vn_mem_alloc(t->dev, chip,
+				       COLL_SLOTS * 2ull * t->ranks * sizeof(struct vn_operand),
+				       &t->params);
+}
+
+/* What rank 0's process decides for all, */
+static void publish(struct coll_team *t)
+{
+	struct coll_head *h = t->board.head;
+
+	h->timeout_ns = t->timeout_ns;
+	h->cores = t->cores;
+	h->check = t->check;
+	h->forced = t->forced;
+	memcpy(h->way, t->way, sizeof(h->way));
+}
+
+/* and the others take over. */
+static void adopt(struct coll_team *t)
+{
+	const struct coll_head *h = t->board.head;
+
+	t->timeout_ns = h->timeout_ns;
+	t->cores = h->cores;
+	t->check = h->check;
+	t->forced = h->forced;
+	memcpy(t->way, h->way, sizeof(t->way));
+}
+
+static void complete(struct coll_team *t, int err)
+{
+	if (err) {
+		t->join_error = err;
+		snprintf(t->text, sizeof(t->text), "%s", vn_error());
+	} else {
+		t->complete = true;
+	}
+	pthread_cond_broadcast(&joined);
+}
+
+/* A rank more; of the process of rank 0, all count. */
+static void count_rank(struct coll_team *t, uint32_t rank, uint32_t chip, pid_t pid)
+{
+	struct coll_member *m = &t->board.member[rank];
+	int err;
+
+	m->chip = chip;
+	m->pid = (uint32_t)pid;
+	m->joined = true;
+	if (++t->joined < t->ranks)
+		return;
+	err = configure(t);
+	if (!err && t->apart)
+		publish(t);
+	complete(t, err ?: t->apart ? coll_reach_init(t) : connect_device(t));
+}
+
+/* ---- joining ------------------------------------------------------------------------ */
+
+static int join_checks(struct coll_team *t, uint32_t ranks, uint32_t rank, uint32_t chip)
+{
+	const struct coll_member *m = t->board.member;
+
+	if (t->ranks != ranks)
+		return vn_fail(-EINVAL, "rank %u: %u ranks, but others joined with %u", rank, ranks,
+			       t->ranks);
+	if (rank >= ranks)
+		return vn_fail(-EINVAL, "rank %u of %u", rank, ranks);
+	if (t->complete)
+		return vn_fail(-EEXIST, "rank %u: all %u have joined already", rank, t->ranks);
+	if (m[rank].joined || t->seat[rank].comm)
+		return vn_fail(-EEXIST, "rank %u has joined already", rank);
+	for (uint32_t r = 0; r < ranks; r++)
+		if (m[r].joined && m[r].chip == chip)
+			return vn_fail(-EEXIST, "rank %u: chip %u is that of rank %u", rank, chip,
+				       r);
+	return 0;
+}
+
+/* A rank's thread may be bound to a CPU of its own: only all of them know how many there are. */
+static void count_cores(struct coll_team *t, const cpu_set_t *set)
+{
+	CPU_OR(&t->cpus, &t->cpus, set);
+	t->cores = CPU_COUNT(&t->cpus) ?: 1;
+}
+
+static void count_own_cores(struct coll_team *t)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	sched_getaffinity(0, sizeof(set), &set);
+	count_cores(t, &set);
+}
+
+/* Adds the rank to its team, which it makes if it is the first; registry held. */
+static int enter(struct joining *j, const vn_unique_id *id, uint32_t ranks)
+{
+	uint32_t chip = (uint32_t)j->config->chip;
+	struct coll_team *t;
+	int err = coll_team_get(id, ranks, j->config->dev, j->rank, &t);
+
+	if (err)
+		return err;
+	err = t->dev == j->config->dev
+		      ? join_checks(t, ranks, j->rank, chip)
+		      : vn_fail(-EXDEV, "rank %u: on another device handle than the other ranks",
+				j->rank);
+	j->comm = err ? NULL : coll_comm_new(t, j->rank);
+	if (!err && !j->comm)
+		err = vn_fail(-ENOMEM, "no memory for rank %u", j->rank);
+	if (err) {
+		coll_team_put(t);
+		pthread_mutex_lock(&coll_registry);
+		return err;
+	}
+	j->team = t;
+	t->seat[j->rank].comm = j->comm;
+	if (!j->rank)
+		t->config = *j->config;
+	count_own_cores(t);
+	/* Of those who are let in the process of rank 0 keeps count. */
+	if (t->apart && !t->seat[0].comm)
+		return 0;
+	if (t->board_fd >= 0)
+		coll_board_hold(t->board_fd, j->rank);
+	count_rank(t, j->rank, chip, getpid());
+	return 0;
+}
+
+/* ---- rank 0 of several processes ------------------------------------------------------ */
+
+/* Where several processes can meet, others may come from elsewhere. */
+static bool meets_others(const struct coll_team *t)
+{
+	return t->dev->home == &vn_home_kernel && !t->complete && !t->join_error;
+}
+
+/* The board becomes a file, and rank 0 listens. */
+static int found(struct joining *j)
+{
+	struct coll_team *t = j->team;
+	int fd, err;
+
+	j->listener = coll_boot_listen(&t->id);
+	if (j->listener < 0)
+		return j->listener;
+	fd = coll_board_file(coll_board_bytes(t->ranks));
+	if (fd < 0)
+		return vn_fail(fd, "no memory for a communicator of %u ranks", t->ranks);
+	err = coll_team_move(t, fd, true);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	for (uint32_t r = 0; r < t->ranks; r++)
+		if (t->seat[r].comm)
+			coll_board_hold(fd, r);
+	j->domain = vn_domain_export(t->dev);
+	return j->domain < 0 ? j->domain : 0;
+}
+
+/* Lets in who knocks, one at a time; registry held, but not while it talks. */
+static void welcome(struct joining *j)
+{
+	struct coll_team *t = j->team;
+	struct coll_guest g;
+	int err;
+
+	pthread_mutex_unlock(&coll_registry);
+	err = coll_boot_accept(j->listener, &t->id, LOOK_NS, &g);
+	pthread_mutex_lock(&coll_registry);
+	if (err)
+		return;
+	err = join_checks(t, g.hello.ranks, g.hello.rank, g.hello.chip);
+	if (err) {
+		coll_boot_answer(&g, err, vn_error(), -1, -1);
+		return;
+	}
+	pthread_mutex_unlock(&coll_registry);
+	err = coll_boot_answer(&g, 0, NULL, g.hello.wants_board ? t->board_fd : -1, j->domain);
+	pthread_mutex_lock(&coll_registry);
+	if (err) {
+		close(g.fd);
+		return;
+	}
+	/* A thread of this process may have taken its place. */
+	err = join_checks(t, g.hello.ranks, g.hello.rank, g.hello.chip);
+	if (err) {
+		coll_boot_go(g.fd, err, vn_error());
+		return;
+	}
+	t->apart = true;
+	j->guest[g.hello.rank] = g.fd;
+	count_cores(t, &g.hello.cpus);
+	count_rank(t, g.hello.rank, g.hello.chip, g.pid);
+}
+
+/* ---- ranks that come from other processes ------------------------------------------------ */
+
+/* Let in: the board and the domain of rank 0's process are this one's, too; registry held. */
+static int move_in(struct joining *j, int board)
+{
+	struct coll_team *t = j->team;
+	int err;
+
+	if (board >= 0) {
+		err = coll_board_check(board, coll_board_bytes(t->ranks))
+			      ?: coll_team_move(t, board, false);
+		if (err) {
+			close(board);
+			return err;
+		}
+	}
+	t->apart = true;
+	return coll_board_hold(t->board_fd, j->rank);
+}
+
+/* Registry held, but not while it talks. */
+static int knock(struct joining *j)
+{
+	struct coll_team *t = j->team;
+	struct coll_hello h = {
+		.ranks = t->ranks,
+		.rank = j->rank,
+		.chip = (uint32_t)j->config->chip,
+		.wants_board = t->board_fd < 0,
+		.id = t->id,
+		.cpus = t->cpus,
+	};
+	uint64_t left = j->end - vn_now();
+	int fd, board, domain, err;
+
+	t->knocking = true;
+	pthread_mutex_unlock(&coll_registry);
+	err = coll_boot_knock(&h, left, &fd, &board, &domain);
+	if (err == -EAGAIN)
+		nanosleep(&(struct timespec){ .tv_nsec = KNOCK_NS }, NULL);
+	else if (!err && domain >= 0)
+		err = vn_domain_join(t->dev, domain);
+	pthread_mutex_lock(&coll_registry);
+	t->knocking = false;
+	if (err == -EAGAIN)
+		return 0;
+	if (domain >= 0)
+		close(domain);
+	if (!err)
+		err = move_in(j, board) ?: coll_boot_ready(fd);
+	else if (board >= 0)
+		close(board);
+	if (!err)
+		j->word = fd;
+	else if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static void await_word(struct joining *j)
+{
+	struct coll_team *t = j->team;
+	int err;
+
+	pthread_mutex_unlock(&coll_registry);
+	err = coll_boot_wait(j->word, LOOK_NS);
+	pthread_mutex_lock(&coll_registry);
+	if (err == -EAGAIN || t->complete || t->join_error)
+		return;
+	if (!err) {
+		adopt(t);
+		err = coll_reach_init(t);
+	}
+	complete(t, err);
+}
+
+/* ---- waiting for all ------------------------------------------------------------------ */
+
+static void name_missing(const struct coll_team *t, char *text, size_t size)
+{
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (uint32_t r = 0; r < t->ranks && at + 16 < size; r++)
+		if (!t->board.member[r].joined)
+			at += (size_t)snprintf(text + at, size - at, " %u", r);
+}
+
+static int too_late(const struct joining *j)
+{
+	const struct coll_team *t = j->team;
+	unsigned long long ms = j->timeout_ns / 1000000;
+	const char *elsewhere = "";
+	char missing[200];
+
+	/* Nobody told it who has come elsewhere. */
+	if (meets_others(t) && j->word < 0 && !t->seat[0].comm)
+		elsewhere = "; others may have, in other processes: rank 0 would know";
+	name_missing(t, missing, sizeof(missing));
+	return vn_fail(-ETIMEDOUT,
+		       "communicator of %u ranks: within %llu ms these did not join:%s%s", t->ranks,
+		       ms, missing, elsewhere);
+}
+
+/* Until another thread has something to say, or for a while; registry held. */
+static void nap(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ts.tv_nsec += (long)LOOK_NS;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_nsec -= 1000000000;
+		ts.tv_sec++;
+	}
+	pthread_cond_timedwait(&joined, &coll_registry, &ts);
+}
+
+/* Waits until all are there; registry held. */
+static int meet(struct joining *j)
+{
+	struct coll_team *t = j->team;
+	int err = !j->rank && meets_others(t) ? found(j) : 0;
+
+	while (!err && !t->complete && !t->join_error) {
+		if (vn_now() >= j->end)
+			err = too_late(j);
+		else if (j->listener >= 0)
+			welcome(j);
+		else if (j->word >= 0)
+			await_word(j);
+		else if (meets_others(t) && !t->seat[0].comm && !t->knocking)
+			err = knock(j);
+		else
+			nap();
+	}
+	/* Not with this rank: not at all. */
+	if (err && !t->join_error)
+		complete(t, err);
+	return t->join_error ? vn_fail(t->join_error, "%s", t->text) : 0;
+}
+
+/* Gives the word to those who wait for it, and closes what joining took. */
+static void conclude(struct joining *j, int err)
+{
+	for (uint32_t r = 0; r < VN_MAX_CHIPS; r++)
+		if (j->guest[r] >= 0)
+			coll_boot_go(j->guest[r], err, j->team->text);
+	if (j->listener >= 0)
+		close(j->listener);
+	if (j->domain >= 0)
+		close(j->domain);
+	if (j->word >= 0)
+		close(j->word);
+}
+
+/* It came to nothing. */
+static void leave(struct vn_lib_comm *c)
+{
+	struct coll_team *t = c->team;
+
+	pthread_mutex_lock(&coll_registry);
+	t->seat[c->rank].comm = NULL;
+	coll_team_put(t);
+	coll_comm_free(c);
+}
+
+/* ---- calls --------------------------------------------------------------------------- */
+
+/* The caller's configuration, completed; an older and smaller one keeps its meaning. */
+static int complete_config(struct vn_config *to, const struct vn_config *from, int rank)
+{
+	static const struct vn_config defaults = VN_CONFIG_INITIALIZER;
+
+	*to = defaults;
+	if (from) {
+		if (from->size < offsetof(struct vn_config, dev) || from->size > sizeof(*to))
+			return vn_fail(-EINVAL,
+				       "config: a size of %zu; this library knows up to %zu",
+				       from->size, sizeof(*to));
+		if (from->version != VN_CONFIG_VERSION)
+			return vn_fail(-EINVAL, "config: version %u; this library knows %u",
+				       from->version, VN_CONFIG_VERSION);
+		memcpy(to, from, from->size);
+	}
+	if (to->way >= VN_WAY_COUNT)
+		return vn_fail(-EINVAL, "config: no way %u", to->way);
+	if (to->chip < 0)
+		to->chip = !to->dev && current.dev ? (int32_t)current.chip : rank;
+	if (!to->dev)
+		to->dev = current.dev;
+	if (!to->dev)
+		return vn_fail(-EINVAL, "no device: call vn_set_chip() or name one in the config");
+	if ((uint32_t)to->chip >= to->dev->query.chips)
+		return vn_fail(-ENODEV, "rank %d: no chip %d; there are %u", rank, to->chip,
+			       to->dev->query.chips);
+	return 0;
+}
+
+static int check_ranks(int nranks, int rank)
+{
+	if (nranks < 1 || nranks > VN_MAX_CHIPS)
+		return vn_fail(-EINVAL, "%d ranks; want 1 to %u", nranks, VN_MAX_CHIPS);
+	if (rank < 0 || rank >= nranks)
+		return vn_fail(-EINVAL, "rank %d of %d", rank, nranks);
+	return 0;
+}
+
+int vn_comm_init_rank_config(vn_comm_t *comm, int nranks, vn_unique_id id, int rank,
+			     const struct vn_config *config)
+{
+	struct joining j = { .rank = (uint32_t)rank, .listener = -1, .domain = -1, .word = -1 };
+	struct vn_config full;
+	int err = check_ranks(nranks, rank);
+
+	err = err ?: complete_config(&full, config, rank);
+	err = err ?: vn_attach(full.dev, (uint32_t)full.chip);
+	if (err)
+		return err;
+	memset(j.guest, -1, sizeof(j.guest));
+	j.config = &full;
+	j.timeout_ns = timeout_of(&full);
+	j.end = vn_deadline(j.timeout_ns);
+	pthread_mutex_lock(&coll_registry);
+	err = enter(&j, &id, (uint32_t)nranks);
+	if (err) {
+		pthread_mutex_unlock(&coll_registry);
+		return err;
+	}
+	err = meet(&j);
+	pthread_mutex_unlock(&coll_registry);
+	conclude(&j, err);
+	if (!err) {
+		*comm = j.comm;
+		return 0;
+	}
+	leave(j.comm);
+	return err;
+}
+
+int vn_comm_init_rank(vn_comm_t *comm, int nranks, vn_unique_id id, int rank)
+{
+	return vn_comm_init_rank_config(comm, nranks, id, rank, NULL);
+}
+
+int vn_comm_init_all_config(vn_comm_t *comms, int nranks, const int *chips,
+			    const struct vn_config *config)
+{
+	struct vn_config full;
+	struct joining j = { .config = &full };
+	vn_unique_id id;
+	int err = check_ranks(nranks, 0), r;
+
+	err = err ?: vn_get_unique_id(&id);
+	for (r = 0; !err && r < nranks; r++) {
+		err = complete_config(&full, config, r);
+		if (err)
+			break;
+		full.chip = chips ? chips[r] : r;
+		if (full.chip < 0 || (uint32_t)full.chip >= full.dev->query.chips)
+			err = vn_fail(-ENODEV, "rank %d: no chip %d; there are %u", r, full.chip,
+				      full.dev->query.chips);
+		err = err ?: vn_attach(full.dev, (uint32_t)full.chip);
+		if (err)
+			break;
+		j.rank = (uint32_t)r;
+		pthread_mutex_lock(&coll_registry);
+		err = enter(&j, &id, (uint32_t)nranks);
+		pthread_mutex_unlock(&coll_registry);
+		if (err)
+			break;
+		comms[r] = j.comm;
+	}
+	if (!err && comms[0]->team->join_error)
+		err = vn_fail(comms[0]->team->join_error, "%s", comms[0]->team->text);
+	if (!err)
+		return 0;
+	while (r-- > 0)
+		leave(comms[r]);
+	return err;
+}
+
+int vn_comm_init_all(vn_comm_t *comms, int nranks, const int *chips)
+{
+	return vn_comm_init_all_config(comms, nranks, chips, NULL);
+}
