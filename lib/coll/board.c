@@ -12,7 +12,7 @@ static size_t part(size_t *end, size_t n, size_t each)
 }
 
 struct layout {
-	size_t member, slot, post, signals, channel, text, bounce, bytes;
+	size_t member, slot, post, signals, channel, gone, text, bounce, bytes;
 };
 
 static struct layout layout(uint32_t ranks)
@@ -26,6 +26,7 @@ static struct layout layout(uint32_t ranks)
 	l.post = part(&end, COLL_SLOTS * p, sizeof(struct coll_post));
 	l.signals = part(&end, p * p, sizeof(struct coll_signals));
 	l.channel = part(&end, p * p, sizeof(struct coll_channel));
+	l.gone = part(&end, 2 * p, sizeof(struct coll_gone));
 	l.text = part(&end, p, COLL_TEXT);
 	l.bounce = part(&end, p * COLL_AREAS, COLL_AREA);
 	l.bytes = (end + 4095) & ~(size_t)4095;
@@ -49,6 +50,7 @@ void coll_board_lay(struct coll_board *b, void *at, uint32_t ranks)
 		.post = (void *)(p + l.post),
 		.signals = (void *)(p + l.signals),
 		.channel = (void *)(p + l.channel),
+		.gone = (void *)(p + l.gone),
 		.text = (void *)(p + l.text),
 		.bounce = p + l.bounce,
 	};

@@ -98,6 +98,7 @@ struct coll_member {
 	bool joined;
 	bool left; /* atomic */
 	bool busy; /* atomic: at memory of others */
+	uint64_t agreeing; /* atomic: agreements it has come to */
 } __attribute__((aligned(64)));
 
 /* Sends between two ranks, in one direction, that may be under way. */
@@ -129,12 +130,19 @@ struct coll_signals {
 	uint64_t given[VN_SIGNALS]; /* atomic */
 } __attribute__((aligned(64)));
 
+/* Ranks that are gone, as one that is left sees it. */
+struct coll_gone {
+	uint64_t bits[(VN_MAX_CHIPS + 63) / 64];
+} __attribute__((aligned(64)));
+
 #define COLL_TEXT 512u
 
 struct coll_head {
 	uint64_t bytes; /* of the board */
 	uint32_t ranks;
 	uint32_t fault; /* atomic: first failure, errno | its text's rank << 16 */
+	/* atomic: of the last two agreements, number << 16 | whose view holds */
+	uint64_t verdict[2];
 	/* what all must take alike, from rank 0's process */
 	uint64_t timeout_ns;
 	uint32_t cores; /* that all ranks may use together */
@@ -153,6 +161,7 @@ struct coll_board {
 	struct coll_post *post; /* [COLL_SLOTS][ranks] */
 	struct coll_signals *signals; /* [ranks][ranks]: to, from */
 	struct coll_channel *channel; /* [ranks][ranks]: from, to */
+	struct coll_gone *gone; /* [ranks][2] */
 	char (*text)[COLL_TEXT]; /* [ranks] */
 	char *bounce; /* [ranks][COLL_AREAS][COLL_AREA] */
 };

@@ -35,6 +35,7 @@
 #include "../include/vneuron/coll.h"
 #include "board.h"
 #include "fence.h"
+#include "step.h"
 
 struct coll_program; /* a compiled plan; program.c */
 struct coll_pending;
@@ -74,6 +75,7 @@ struct coll_team {
 	struct coll_seat *seat; /* [ranks] */
 	int board_fd; /* -1: memory of this process */
 	struct coll_reach *reach; /* what is mapped of others */
+	uint64_t looked; /* atomic: when it was seen who is alive */
 	uint32_t speaker; /* a rank of this process, under whose name its errors stand */
 	struct vn_mem params; /* [COLL_SLOTS][2 * ranks] operands */
 
@@ -199,6 +201,8 @@ struct vn_lib_comm {
 	uint32_t prepared; /* operations, so far */
 	struct coll_stage *stages; /* unused */
 	uint32_t unoffered; /* sends and receives that found no room in their channel */
+	uint64_t agreements; /* that it has come to */
+	uint64_t children; /* communicators made of this one, or tried to */
 	uint64_t given_up; /* when it noticed a failure; 0: there was none */
 	void *scratch; /* of reductions */
 	bool aborted; /* atomic */
@@ -213,6 +217,12 @@ int coll_fail(struct coll_team *t, int err, const char *fmt, ...)
 const char *coll_fault_text(const struct coll_team *t);
 /* and whether nobody is at memory of others any more. */
 bool coll_quiet(struct vn_lib_comm *c);
+/* The rank has given its handle up, or its process is no more. */
+bool coll_gone(const struct coll_team *t, uint32_t rank);
+/* Its memory can't be reached, as vn_error() says: because it has died, or fails so. */
+void coll_fail_reach(struct coll_team *t, uint32_t rank, int err);
+/* Fails the communicator if a rank's process has died; now and then only. */
+void coll_look_for_dead(struct coll_team *t);
 
 /* team.c */
 /* Calls fn for the other teams, as far as they can be looked at now. */
@@ -288,6 +298,11 @@ int coll_begin(struct vn_lib_comm *c, struct coll_call *call);
 bool coll_grouped(void);
 /* An argument makes no sense: a group remembers it. Returns err. */
 int coll_refuse(int err);
+/*
+ * What waits for other ranks, now; in a group, with a copy of its argument, when that
+ * ends, in a thread of its own.
+ */
+int coll_later(int (*fn)(void *arg), void *arg, size_t size);
 void coll_call_free(struct coll_call *call);
 /* The handle goes: what the calling thread's group holds back of it never begins. */
 void coll_group_forget(const struct vn_lib_comm *c);

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* How a communicator fails: once, for all ranks, with a text that says why. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "boot.h"
 #include "coll.h"
+
+/* Whoever waits long looks that often who is alive. */
+#define LOOK_NS 20000000ull
+/* Whose memory can't be reached has that long to be seen dead. */
+#define DYING_MS 500u
 
 /* Who is at memory of others for that long after a failure will not come back. */
 #define GRACE_NS 5000000000ull
@@ -43,6 +51,58 @@ int coll_error(struct coll_team *t)
 	return err ? vn_fail(err, "%s", coll_fault_text(t)) : 0;
 }
 
+bool coll_gone(const struct coll_team *t, uint32_t rank)
+{
+	if (__atomic_load_n(&t->board.member[rank].left, __ATOMIC_ACQUIRE))
+		return true;
+	/* A rank of this process is here as long as that is. */
+	return t->apart && !t->seat[rank].comm && !coll_board_holder(t->board_fd, rank);
+}
+
+static void fail_dead(struct coll_team *t, uint32_t rank)
+{
+	const struct coll_member *m = &t->board.member[rank];
+
+	coll_fail(t, -EOWNERDEAD,
+		  "rank %u: its process (%u) has died; it had posted %llu collectives and "
+		  "completed %llu",
+		  rank, m->pid, (unsigned long long)__atomic_load_n(&m->posted, __ATOMIC_RELAXED),
+		  (unsigned long long)__atomic_load_n(&m->completed, __ATOMIC_RELAXED));
+}
+
+void coll_fail_reach(struct coll_team *t, uint32_t rank, int err)
+{
+	char why[COLL_TEXT];
+
+	snprintf(why, sizeof(why), "%s", vn_error());
+	/* Who is dying loses its memory before its lock, or just behind. */
+	for (uint32_t i = 0; i < DYING_MS && !coll_gone(t, rank); i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	if (coll_gone(t, rank))
+		fail_dead(t, rank);
+	else
+		coll_fail(t, err, "rank %u: its buffer can't be reached: %s", rank, why);
+}
+
+void coll_look_for_dead(struct coll_team *t)
+{
+	uint64_t now, looked = __atomic_load_n(&t->looked, __ATOMIC_RELAXED);
+
+	if (!t->apart || coll_failed(t))
+		return;
+	now = vn_now();
+	if (now - looked < LOOK_NS ||
+	    !__atomic_compare_exchange_n(&t->looked, &looked, now, false, __ATOMIC_RELAXED,
+					 __ATOMIC_RELAXED))
+		return;
+	for (uint32_t r = 0; r < t->ranks; r++) {
+		if (!coll_gone(t, r) || __atomic_load_n(&t->board.member[r].left, __ATOMIC_ACQUIRE))
+			continue;
+		fail_dead(t, r);
+		return;
+	}
+}
+
 bool coll_quiet(struct vn_lib_comm *c)
 {
 	const struct coll_team *t = c->team;
@@ -53,7 +113,8 @@ bool coll_quiet(struct vn_lib_comm *c)
 	/* Pairs with coll_touch(). */
 	coll_fence_heavy(t->apart);
 	for (uint32_t r = 0; r < t->ranks; r++)
-		if (r != c->rank && __atomic_load_n(&m[r].busy, __ATOMIC_ACQUIRE))
+		if (r != c->rank && __atomic_load_n(&m[r].busy, __ATOMIC_ACQUIRE) &&
+		    !coll_gone(t, r))
 			return vn_now() - c->given_up > GRACE_NS;
 	return true;
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Groups: a thread's operations, of one rank or several, held back and then started. */
 #include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "coll.h"
 
@@ -11,9 +14,21 @@ struct held {
 	struct coll_call call;
 };
 
+/* What waits for other ranks, and must not wait for what is behind it in the group. */
+struct birth {
+	struct birth *next;
+	int (*fn)(void *arg);
+	pthread_t thread;
+	bool runs;
+	int err;
+	char text[512]; /* of err */
+	max_align_t arg[];
+};
+
 static _Thread_local struct {
 	uint32_t depth;
 	struct held *first, **last;
+	struct birth *births, **last_birth;
 	int error;
 } group;
 
@@ -42,6 +57,8 @@ int vn_group_start(void)
 	if (!group.depth++) {
 		group.first = NULL;
 		group.last = &group.first;
+		group.births = NULL;
+		group.last_birth = &group.births;
 		group.error = 0;
 	}
 	return 0;
@@ -61,9 +78,61 @@ static int make_room(const struct held *list)
 	return err;
 }
 
+int coll_later(int (*fn)(void *arg), void *arg, size_t size)
+{
+	struct birth *b;
+
+	if (!group.depth)
+		return fn(arg);
+	b = calloc(1, sizeof(*b) + size);
+	if (!b)
+		return coll_refuse(vn_fail(-ENOMEM, "no memory for a group"));
+	b->fn = fn;
+	memcpy(b->arg, arg, size);
+	*group.last_birth = b;
+	group.last_birth = &b->next;
+	return 0;
+}
+
+static void *birth_main(void *arg)
+{
+	struct birth *b = arg;
+
+	b->err = b->fn(b->arg);
+	if (b->err)
+		snprintf(b->text, sizeof(b->text), "%s", vn_error());
+	return NULL;
+}
+
+/* Each in a thread of its own; the first error. */
+static int bear(struct birth *all)
+{
+	struct birth *b;
+	int err = 0;
+
+	for (b = all; b; b = b->next) {
+		b->runs = !pthread_create(&b->thread, NULL, birth_main, b);
+		if (!b->runs) {
+			b->err = -EAGAIN;
+			snprintf(b->text, sizeof(b->text), "no thread for a rank of a group");
+		}
+	}
+	while ((b = all)) {
+		all = b->next;
+		if (b->runs)
+			pthread_join(b->thread, NULL);
+		if (b->err && !err)
+			err = vn_fail(b->err, "%s", b->text);
+		free(b);
+	}
+	return err;
+}
+
 int vn_group_end(void)
 {
 	struct held *all = group.first, *h;
+	struct birth *births = group.births;
+	bool refused;
 	int err;
 
 	if (!group.depth)
@@ -71,12 +140,17 @@ int vn_group_end(void)
 	if (--group.depth)
 		return 0;
 	group.first = NULL;
+	group.births = NULL;
 	for (h = all; h; h = h->next) {
 		h->comm->held--;
 		err = coll_start(h->comm, &h->call, true);
 		group.error = group.error ?: err;
 	}
 	group.error = group.error ?: make_room(all);
+	refused = group.error;
+	/* What others wait for is tried all the same. */
+	err = bear(births);
+	group.error = refused ? group.error : err;
 	while ((h = all)) {
 		all = h->next;
 		free(h);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "step.h"
 #include "team.h"
 
 #define DEFAULT_TIMEOUT_NS (300ull * 1000000000)
@@ -486,23 +487,32 @@ static int check_ranks(int nranks, int rank)
 	return 0;
 }
 
-int vn_comm_init_rank_config(vn_comm_t *comm, int nranks, vn_unique_id id, int rank,
-			     const struct vn_config *config)
-{
-	struct joining j = { .rank = (uint32_t)rank, .listener = -1, .domain = -1, .word = -1 };
-	struct vn_config full;
-	int err = check_ranks(nranks, rank);
+/* A call that is complete. */
+struct init {
+	vn_comm_t *comm;
+	uint32_t ranks, rank;
+	vn_unique_id id;
+	struct vn_config config;
+};
 
-	err = err ?: complete_config(&full, config, rank);
-	err = err ?: vn_attach(full.dev, (uint32_t)full.chip);
-	if (err)
-		return err;
+static int init_rank(void *arg)
+{
+	const struct init *i = arg;
+	struct joining j = {
+		.rank = i->rank,
+		.config = &i->config,
+		.timeout_ns = timeout_of(&i->config),
+		.listener = -1,
+		.domain = -1,
+		.word = -1,
+	};
+	int err;
+
 	memset(j.guest, -1, sizeof(j.guest));
-	j.config = &full;
-	j.timeout_ns = timeout_of(&full);
+	coll_stop_init();
 	j.end = vn_deadline(j.timeout_ns);
 	pthread_mutex_lock(&coll_registry);
-	err = enter(&j, &id, (uint32_t)nranks);
+	err = enter(&j, &i->id, i->ranks);
 	if (err) {
 		pthread_mutex_unlock(&coll_registry);
 		return err;
@@ -511,11 +521,24 @@ int vn_comm_init_rank_config(vn_comm_t *comm, int nranks, vn_unique_id id, int r
 	pthread_mutex_unlock(&coll_registry);
 	conclude(&j, err);
 	if (!err) {
-		*comm = j.comm;
+		*i->comm = j.comm;
 		return 0;
 	}
 	leave(j.comm);
 	return err;
+}
+
+int vn_comm_init_rank_config(vn_comm_t *comm, int nranks, vn_unique_id id, int rank,
+			     const struct vn_config *config)
+{
+	struct init i = {
+		.comm = comm, .ranks = (uint32_t)nranks, .rank = (uint32_t)rank, .id = id
+	};
+	int err = check_ranks(nranks, rank);
+
+	err = err ?: complete_config(&i.config, config, rank);
+	err = err ?: vn_attach(i.config.dev, (uint32_t)i.config.chip);
+	return err ? coll_refuse(err) : coll_later(init_rank, &i, sizeof(i));
 }
 
 int vn_comm_init_rank(vn_comm_t *comm, int nranks, vn_unique_id id, int rank)

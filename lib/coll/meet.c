@@ -309,7 +309,9 @@ static void trigger(struct vn_lib_comm *c, const struct coll_pending *d)
 	coll_slot(c->team, d->seq)->arrived = 0;
 	if (!coll_touch(c))
 		return;
+	coll_step(c->rank);
 	share = begin(c->team, d);
+	coll_step(c->rank);
 	coll_touched(c);
 	if (share)
 		coll_share(c, d->seq);
@@ -392,7 +394,9 @@ bool coll_meet_post(struct vn_lib_comm *c, struct coll_pending *d)
 		bytes = coll_extra_bytes(t->ranks);
 	if (!room(c, d->seq, bounce_slots(bytes)) || !fill(c, d, p))
 		return false;
+	coll_step(c->rank);
 	__atomic_store_n(&p->seq, d->seq + 1, __ATOMIC_RELEASE);
+	coll_step(c->rank);
 	__atomic_store_n(&t->board.member[c->rank].posted, d->seq + 1, __ATOMIC_RELAXED);
 	/* Who does not need all others must still be seen by them, or see them. */
 	if (d->pull && (t->check || !needs_all(d->call.op)))
@@ -452,6 +456,7 @@ static bool pull(struct vn_lib_comm *c, struct coll_pending *d)
 						 : coll_bounce(t, d->seq, r, bytes);
 	}
 	from[c->rank] = (char *)d->call.send;
+	coll_step(c->rank);
 	coll_pull(t, &d->shape, c->rank, from, post, d->call.recv, c->scratch);
 	return true;
 }

@@ -197,6 +197,7 @@ static struct coll_signals *given(const struct coll_team *t, uint32_t to, uint32
 
 static void give(struct vn_lib_comm *c, uint32_t to, uint32_t index)
 {
+	coll_step(c->rank);
 	/* All that this rank did before; pairs with the load in come(). */
 	__atomic_fetch_add(&given(c->team, to, c->rank)->given[index], 1, __ATOMIC_RELEASE);
 	coll_wake(c->team);
@@ -215,6 +216,7 @@ static bool move(struct vn_lib_comm *c, const struct coll_call *call)
 		return true;
 	if (!coll_touch(c))
 		return false;
+	coll_step(c->rank);
 	if (t->apart)
 		there = coll_reach(t, (uint32_t)call->root, (uint32_t)part->key, part->at);
 	if (there && call->op == VN_GET)

@@ -241,6 +241,7 @@ static void complete(struct vn_lib_comm *c, struct coll_pending *d, int status)
 	if (c->team->apart)
 		coll_stage_give(c, d, !status);
 	c->status[d->index % COLL_SLOTS] = status;
+	coll_step(c->rank);
 	c->completed++;
 	if (coll_meets(d->call.op)) {
 		c->through++;
@@ -407,6 +408,7 @@ static int admit(struct vn_lib_comm *c, bool grouped, struct coll_pending **d)
 static int begin(struct vn_lib_comm *c, struct coll_pending *d)
 {
 	enlist(c, d);
+	coll_step(c->rank);
 	/* Those before it first. */
 	post_all(c);
 	return c->team->check ? coll_error(c->team) : 0;

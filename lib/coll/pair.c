@@ -61,6 +61,7 @@ static bool offer(struct coll_pending *d)
 	mine->at = (uintptr_t)(side_of(d) == COLL_SEND ? d->call.send : d->call.recv);
 	if (d->comm->team->apart && coll_expose_end(d->comm, d, side_of(d), &mine->at, &mine->key))
 		return false;
+	coll_step(d->comm->rank);
 	__atomic_store_n(&mine->seq, d->letter + 1, __ATOMIC_RELEASE);
 	d->offered = true;
 	return true;
@@ -129,11 +130,13 @@ static void copy_pieces(struct coll_pending *d, const char *from, char *to)
 		at = count(&l->next, d, 1) * piece;
 		if (at >= bytes)
 			break;
+		coll_step(d->comm->rank);
 		n = bytes - at < piece ? bytes - at : piece;
 		if (from != to)
 			t->ops->copy(to + at, from + at, n, 2 * bytes > t->stream_bytes);
 		mine++;
 	}
+	coll_step(d->comm->rank);
 	if (mine)
 		count(&l->done, d, mine);
 }

@@ -79,7 +79,7 @@ static struct import *import(struct coll_team *t, uint32_t rank, uint32_t key)
 		: vn_fail(-ENOMEM, "no memory");
 	if (err) {
 		free(i);
-		coll_fail(t, err, "rank %u: its buffer can't be reached: %s", rank, vn_error());
+		coll_fail_reach(t, rank, err);
 		return NULL;
 	}
 	i->chip = chip;

@@ -205,6 +205,7 @@ static uint64_t work_off(const struct hand *h, struct coll_run *r)
 		if (coll_move(h->shape, i, &m)) {
 			resolve(h, m.src, m.nsrc, src);
 			resolve(h, m.dst, m.ndst, dst);
+			coll_step(h->comm->rank);
 			run(t, &m, src, dst, h->post, h->stream, h->comm->scratch);
 		}
 		mine++;
@@ -274,9 +275,11 @@ void coll_share(struct vn_lib_comm *c, uint64_t seq)
 	if (!coll_touch(c))
 		return;
 	mine = c->team->apart ? work_apart(c, j, seq) : work(c, j, seq, NULL);
+	coll_step(c->rank);
 	coll_touched(c);
 	__atomic_store_n(&j->empty, true, __ATOMIC_RELAXED);
 	if (mine && __atomic_add_fetch(&j->done, mine, __ATOMIC_ACQ_REL) == moves) {
+		coll_step(c->rank);
 		__atomic_store_n(&s->state, coll_state(seq, COLL_DONE), __ATOMIC_SEQ_CST);
 		coll_wake(c->team);
 	}

@@ -236,6 +236,15 @@ int vn_comm_abort(vn_comm_t c)
 	return 0;
 }
 
+int vn_comm_revoke(vn_comm_t c)
+{
+	if (!c)
+		return vn_fail(-EINVAL, "revoke: no communicator");
+	coll_fail(c->team, -ECANCELED, "communicator of %u ranks: revoked by rank %u",
+		  c->team->ranks, c->rank);
+	return 0;
+}
+
 int vn_comm_get_async_error(vn_comm_t c, int *error)
 {
 	*error = coll_failed(c->team);

@@ -82,6 +82,7 @@ static void doze(struct coll_team *t, struct doze *d)
 	} else {
 		nap(t, d->seen);
 		doze_end(t, d);
+		coll_look_for_dead(t);
 	}
 }
 
@@ -258,8 +259,8 @@ void coll_turn(struct vn_lib_comm *c)
 {
 	struct doze d = { 0 };
 
-	if (!coll_progress(c) && c->completed < c->started)
-		work(c, &d);
+	if (!coll_progress(c) && c->completed < c->started && !work(c, &d))
+		coll_look_for_dead(c->team);
 }
 
 int coll_wait(struct vn_lib_comm *c, uint64_t completed, uint64_t timeout_ns)

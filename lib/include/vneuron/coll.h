@@ -182,9 +182,15 @@ int vn_get_unique_id(vn_unique_id *id);
 /**
  * vn_comm_init_rank - join a communicator as rank @rank of @nranks (1 to 144)
  *
- * Returns when all have joined; meanwhile this thread works on nothing else. -ETIMEDOUT names who has not, -EEXIST: somebody
- * has that rank, or the chip of another rank, -EINVAL: another nranks, -EXDEV: another device
- * handle than the other ranks.
+ * Returns when all have joined; meanwhile this thread works on nothing else. In a group
+ * the rank joins when that ends, and *comm is set then. -ETIMEDOUT names who has not
+ * joined, -EEXIST: somebody has that rank, or the chip of another rank, -EINVAL: another
+ * nranks, -EXDEV: another device handle than the ranks of this process, -EACCES: rank 0
+ * is another user's, -EBUSY: the device handle has windows in another domain.
+ *
+ * Ranks are threads of one process or, on the kernel module, of several, each with a
+ * device handle of its own. The unique id goes to them by a way that only they can read:
+ * who knows it, and runs as the same user, may join.
  */
 int vn_comm_init_rank(vn_comm_t *comm, int nranks, vn_unique_id id, int rank);
 
@@ -229,6 +235,71 @@ int vn_comm_destroy(vn_comm_t comm);
  * Others get -ECANCELED. May be called by another thread than the rank's.
  */
 int vn_comm_abort(vn_comm_t comm);
+
+/**
+ * vn_comm_revoke - stop the communicator's operations on all ranks
+ *
+ * They end with an error, as all behind them do; handles stay, for vn_comm_agree(),
+ * vn_comm_shrink() and vn_comm_destroy(). Others get -ECANCELED. May be called by
+ * another thread than the rank's.
+ */
+int vn_comm_revoke(vn_comm_t comm);
+
+/**
+ * vn_comm_agree - who is gone, as all ranks that are left see it
+ * @gone: out, their numbers; room for all ranks
+ * @ngone: out, how many
+ *
+ * Called by all that are left, as often as each other, on a communicator that has
+ * failed or not; what it says is the same on all of them. Gone are ranks whose process
+ * has died, or that gave up their handle; and who has not called within the
+ * communicator's timeout, which gets -ESTALE if it comes later.
+ */
+int vn_comm_agree(vn_comm_t comm, int *gone, int *ngone);
+
+#define VN_SPLIT_NOCOLOR (-1)
+
+/**
+ * vn_comm_split - communicators of those ranks that say the same color
+ * @color: 0 or more; VN_SPLIT_NOCOLOR: this rank is in none, *newcomm is NULL
+ * @key: ranks are ordered by key, then by their rank here
+ * @config: NULL: as this communicator's; a chip that is not said is this rank's
+ *
+ * Called by all ranks, in order with their other operations. In a group it is done
+ * when that ends.
+ */
+int vn_comm_split(vn_comm_t comm, int color, int key, vn_comm_t *newcomm,
+		  const struct vn_config *config);
+
+#define VN_SHRINK_DEFAULT 0
+#define VN_SHRINK_ABORT 1 /* revoke this one first */
+
+/**
+ * vn_comm_shrink - a communicator without some of the ranks
+ * @exclude: whom to leave out, the same on all others, which call it; vn_comm_agree()
+ * @nexclude: how many; 0: none
+ *
+ * The others keep their order. This one may have failed; it stays as it is.
+ */
+int vn_comm_shrink(vn_comm_t comm, const int *exclude, int nexclude, vn_comm_t *newcomm,
+		   const struct vn_config *config, int flags);
+
+/**
+ * vn_comm_get_unique_id - the id by which new ranks join in vn_comm_grow()
+ *
+ * The same on all ranks that have made as many communicators of this one.
+ */
+int vn_comm_get_unique_id(vn_comm_t comm, vn_unique_id *id);
+
+/**
+ * vn_comm_grow - a communicator with more ranks
+ * @comm: of those that are there, NULL: a new rank
+ * @nranks: of the new one
+ * @id: of new ranks: vn_comm_get_unique_id(); others may say NULL
+ * @rank: of new ranks, from the old number of ranks on; others stay what they are: -1
+ */
+int vn_comm_grow(vn_comm_t comm, int nranks, const vn_unique_id *id, int rank, vn_comm_t *newcomm,
+		 const struct vn_config *config);
 
 /**
  * vn_comm_get_async_error - 0, or -errno of the communicator's first failure

@@ -12,7 +12,8 @@
  *	ncclInvalidUsage	-EEXIST (a rank or chip that is taken, a buffer that is
  *				registered), -EXDEV, -EBUSY
  *	ncclUnhandledCudaError	-EIO, -ENOSPC: the device refused, or is full
- *	ncclRemoteError		-ECANCELED: another rank gave up, or an operation failed
+ *	ncclRemoteError		-ECANCELED: another rank gave up, or an operation failed;
+ *				-EOWNERDEAD: the process of another rank has died
  *	ncclTimeout		-ETIMEDOUT
  *	ncclInProgress		-EINPROGRESS
  *	ncclSystemError		all others: memory of the host, permissions, threads
@@ -197,6 +198,7 @@ static inline ncclResult_t vn_nccl_result(int err)
 	case ENOSPC:
 		return ncclUnhandledCudaError;
 	case ECANCELED:
+	case EOWNERDEAD:
 		return ncclRemoteError;
 	case ETIMEDOUT:
 		return ncclTimeout;
