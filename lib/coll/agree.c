@@ -56,12 +56,38 @@ static void decide(struct vn_lib_comm *c, uint64_t round, const struct coll_gone
 	coll_wake(c->team);
 }
 
+/* Changes whenever a rank does something. */
+static uint64_t signs_of_life(const struct coll_team *t)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t r = 0; r < t->ranks; r++) {
+		const struct coll_member *m = &t->board.member[r];
+
+		sum += __atomic_load_n(&m->posted, __ATOMIC_RELAXED) +
+		       __atomic_load_n(&m->completed, __ATOMIC_RELAXED) +
+		       __atomic_load_n(&m->agreeing, __ATOMIC_RELAXED);
+	}
+	return sum;
+}
+
+/*
+ * Others may first have to wait for an operation to take too long, and for who stopped
+ * in the middle of it: who has shown no sign of life for twice that time comes no more.
+ */
 static uint64_t await(struct vn_lib_comm *c, uint64_t round)
 {
-	uint64_t end = vn_deadline(c->team->timeout_ns), v;
+	uint64_t timeout = c->team->timeout_ns;
+	uint64_t patience = timeout > VN_FOREVER / 4 ? VN_FOREVER
+						     : 2 * timeout + 2 * coll_grace(c->team);
+	uint64_t end = vn_deadline(patience), seen = signs_of_life(c->team), now, v;
 	struct coll_gone gone;
 
 	while (!(v = verdict_of(c->team, round))) {
+		now = signs_of_life(c->team);
+		if (now != seen)
+			end = vn_deadline(patience);
+		seen = now;
 		if (!look(c, round, vn_now() >= end, &gone))
 			decide(c, round, &gone);
 		else

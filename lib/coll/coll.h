@@ -202,7 +202,8 @@ struct vn_lib_comm {
 	struct coll_stage *stages; /* unused */
 	uint32_t unoffered; /* sends and receives that found no room in their channel */
 	uint64_t agreements; /* that it has come to */
-	uint64_t children; /* communicators made of this one, or tried to */
+	uint64_t grown; /* times it was */
+	struct coll_shrunk *shrunk; /* and how often without whom (kin.c) */
 	uint64_t given_up; /* when it noticed a failure; 0: there was none */
 	void *scratch; /* of reductions */
 	bool aborted; /* atomic */
@@ -217,6 +218,8 @@ int coll_fail(struct coll_team *t, int err, const char *fmt, ...)
 const char *coll_fault_text(const struct coll_team *t);
 /* and whether nobody is at memory of others any more. */
 bool coll_quiet(struct vn_lib_comm *c);
+/* How long that may take; who takes longer has stopped. */
+uint64_t coll_grace(const struct coll_team *t);
 /* The rank has given its handle up, or its process is no more. */
 bool coll_gone(const struct coll_team *t, uint32_t rank);
 /* Its memory can't be reached, as vn_error() says: because it has died, or fails so. */
@@ -378,6 +381,9 @@ void coll_windows_free(struct vn_lib_comm *c);
 int coll_signals_init(struct vn_lib_comm *c);
 /* What a put or get says of its window. */
 int coll_window_check(struct vn_lib_comm *c, const struct coll_call *call);
+
+/* kin.c */
+void coll_kin_free(struct vn_lib_comm *c);
 
 /* persistent.c */
 void coll_persistent_free_all(struct vn_lib_comm *c);

@@ -14,8 +14,13 @@
 /* Whose memory can't be reached has that long to be seen dead. */
 #define DYING_MS 500u
 
-/* Who is at memory of others for that long after a failure will not come back. */
-#define GRACE_NS 5000000000ull
+/* Who is at memory of others for that long after a failure will not come back: at most, */
+#define GRACE_NS 2000000000ull
+
+uint64_t coll_grace(const struct coll_team *t)
+{
+	return t->timeout_ns < GRACE_NS ? t->timeout_ns : GRACE_NS;
+}
 
 int coll_fail(struct coll_team *t, int err, const char *fmt, ...)
 {
@@ -115,6 +120,6 @@ bool coll_quiet(struct vn_lib_comm *c)
 	for (uint32_t r = 0; r < t->ranks; r++)
 		if (r != c->rank && __atomic_load_n(&m[r].busy, __ATOMIC_ACQUIRE) &&
 		    !coll_gone(t, r))
-			return vn_now() - c->given_up > GRACE_NS;
+			return vn_now() - c->given_up > coll_grace(t);
 	return true;
 }

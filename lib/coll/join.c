@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "boot.h"
-#include "step.h"
 #include "team.h"
 
 #define DEFAULT_TIMEOUT_NS (300ull * 1000000000)
@@ -509,7 +508,6 @@ static int init_rank(void *arg)
 	int err;
 
 	memset(j.guest, -1, sizeof(j.guest));
-	coll_stop_init();
 	j.end = vn_deadline(j.timeout_ns);
 	pthread_mutex_lock(&coll_registry);
 	err = enter(&j, &i->id, i->ranks);

@@ -93,7 +93,7 @@ static int split(void *arg)
 {
 	struct birth *b = arg;
 	const struct coll_team *t = b->parent->team;
-	uint64_t nth = b->parent->children++;
+	uint64_t nth = b->parent->collectives; /* the same on all ranks */
 	struct choice mine = { b->color, b->key }, all[VN_MAX_CHIPS];
 	uint32_t self = b->parent->rank;
 	int err;
@@ -146,12 +146,46 @@ static int leave_out(vn_comm_t comm, const int *exclude, int n, struct coll_gone
 	return 0;
 }
 
+/* Those who leave out the same ranks have always called together: they count alike. */
+struct coll_shrunk {
+	struct coll_shrunk *next;
+	uint64_t which, times;
+};
+
+static int count_shrunk(vn_comm_t c, uint64_t which, uint64_t *nth)
+{
+	struct coll_shrunk *s;
+
+	for (s = c->shrunk; s && s->which != which; s = s->next)
+		;
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		if (!s)
+			return vn_fail(-ENOMEM, "shrink: rank %u: no memory", c->rank);
+		s->which = which;
+		s->next = c->shrunk;
+		c->shrunk = s;
+	}
+	*nth = s->times++;
+	return 0;
+}
+
+void coll_kin_free(struct vn_lib_comm *c)
+{
+	struct coll_shrunk *s;
+
+	while ((s = c->shrunk)) {
+		c->shrunk = s->next;
+		free(s);
+	}
+}
+
 int vn_comm_shrink(vn_comm_t comm, const int *exclude, int nexclude, vn_comm_t *newcomm,
 		   const struct vn_config *config, int flags)
 {
 	struct birth b = { .parent = comm, .to = newcomm };
 	struct coll_gone out;
-	uint64_t which = 0;
+	uint64_t which = 0, nth = 0;
 	int err = check(comm, newcomm, "shrink");
 
 	if (!err && flags & ~VN_SHRINK_ABORT)
@@ -170,7 +204,10 @@ int vn_comm_shrink(vn_comm_t comm, const int *exclude, int nexclude, vn_comm_t *
 	/* Who leaves out others makes another one. */
 	for (uint32_t i = 0; i < sizeof(out.bits) / sizeof(*out.bits); i++)
 		which = mix(which ^ out.bits[i]);
-	b.id = child_id(comm->team, SHRINK, comm->children++, which);
+	err = count_shrunk(comm, which, &nth);
+	if (err)
+		return coll_refuse(err);
+	b.id = child_id(comm->team, SHRINK, nth, which);
 	return coll_later(join, &b, sizeof(b));
 }
 
@@ -180,7 +217,7 @@ int vn_comm_get_unique_id(vn_comm_t comm, vn_unique_id *id)
 {
 	if (!comm || !id)
 		return vn_fail(-EINVAL, "unique id: no %s", comm ? "place for it" : "communicator");
-	*id = child_id(comm->team, GROW, comm->children, 0);
+	*id = child_id(comm->team, GROW, comm->grown, 0);
 	return 0;
 }
 
@@ -206,6 +243,6 @@ int vn_comm_grow(vn_comm_t comm, int nranks, const vn_unique_id *id, int rank, v
 	if (err)
 		return coll_refuse(err);
 	b.rank = (int)comm->rank;
-	b.id = child_id(comm->team, GROW, comm->children++, 0);
+	b.id = child_id(comm->team, GROW, comm->grown++, 0);
 	return coll_later(join, &b, sizeof(b));
 }

@@ -11,6 +11,9 @@
 #include "coll.h"
 #include "../../kmod/engine/ops.h"
 
+/* Bytes copied between two looks at whether all has failed. */
+#define PIECE (1u << 20)
+
 /* What a rank says of its buffer. */
 struct coll_part {
 	uint64_t at, bytes; /* at: as in a post */
@@ -203,12 +206,23 @@ static void give(struct vn_lib_comm *c, uint32_t to, uint32_t index)
 	coll_wake(c->team);
 }
 
+/* In pieces: after a failure it stops soon. */
+static void copy(const struct coll_team *t, char *to, const char *from, uint64_t bytes)
+{
+	bool stream = 2 * bytes > t->stream_bytes;
+	uint64_t n;
+
+	for (uint64_t at = 0; at < bytes && !coll_failed(t); at += n) {
+		n = bytes - at < PIECE ? bytes - at : PIECE;
+		t->ops->copy(to + at, from + at, n, stream);
+	}
+}
+
 /* Between this rank's buffer and another's; false: the communicator has failed. */
 static bool move(struct vn_lib_comm *c, const struct coll_call *call)
 {
 	const struct coll_part *part = &call->window->of[call->root];
 	uint64_t bytes = call->count * vn_type_bytes(call->type);
-	bool stream = 2 * bytes > c->team->stream_bytes;
 	struct coll_team *t = c->team;
 	char *there = (char *)part->at;
 
@@ -220,9 +234,9 @@ static bool move(struct vn_lib_comm *c, const struct coll_call *call)
 	if (t->apart)
 		there = coll_reach(t, (uint32_t)call->root, (uint32_t)part->key, part->at);
 	if (there && call->op == VN_GET)
-		t->ops->copy(call->recv, there + call->offset, bytes, stream);
+		copy(t, call->recv, there + call->offset, bytes);
 	else if (there)
-		t->ops->copy(there + call->offset, call->send, bytes, stream);
+		copy(t, there + call->offset, call->send, bytes);
 	if (t->apart)
 		coll_reached(t);
 	coll_touched(c);

@@ -83,6 +83,7 @@ static int team_new(const vn_unique_id *id, uint32_t ranks, vn_device_t dev, str
 	void *board;
 
 	pthread_once(&fence_once, coll_fence_init);
+	coll_stop_init();
 	if (!t)
 		return vn_fail(-ENOMEM, "no memory for a communicator of %u ranks", ranks);
 	vn_lock_init(&t->lock);
@@ -168,6 +169,7 @@ void coll_comm_free(struct vn_lib_comm *c)
 {
 	coll_op_forget(c);
 	coll_windows_free(c);
+	coll_kin_free(c);
 	free(c->registered);
 	free(c->scratch);
 	free(c);

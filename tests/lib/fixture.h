@@ -38,6 +38,14 @@ static UNUSED bool quick(void)
 	return q && *q && *q != '0';
 }
 
+/* VN_COLL_FULL=1: every case, however long it takes. */
+static UNUSED bool full(void)
+{
+	const char *f = getenv("VN_COLL_FULL");
+
+	return f && *f && *f != '0';
+}
+
 static UNUSED const char *device_spec(void)
 {
 	const char *s = getenv("VNEURON_DEVICE");

@@ -300,7 +300,7 @@ static uint64_t run_cell(struct cell *c, uint8_t redop)
 }
 
 /* All sizes of one operation, type and reduction; one of them at least. */
-static uint64_t run_sizes(enum vn_coll op, uint8_t redop, bool full, uint32_t *ran)
+static uint64_t run_sizes(enum vn_coll op, uint8_t redop, bool all, uint32_t *ran)
 {
 	uint32_t must = pick(2 * SIZES);
 	uint64_t wrong = 0;
@@ -311,7 +311,7 @@ static uint64_t run_sizes(enum vn_coll op, uint8_t redop, bool full, uint32_t *r
 		struct cell c = { .op = op, .size = (enum size)(i / 2), .in_place = i & 1 };
 		bool chosen = pick(20) == 0;
 
-		if (!full && !chosen && (i != must || ranks > 8))
+		if (!all && !chosen && (i != must || ranks > 8))
 			continue;
 		wrong += run_cell(&c, redop);
 		++*ran;
@@ -319,7 +319,7 @@ static uint64_t run_sizes(enum vn_coll op, uint8_t redop, bool full, uint32_t *r
 	return wrong;
 }
 
-static void run_ranks(bool full)
+static void run_ranks(bool all)
 {
 	struct vn_config config = VN_CONFIG_INITIALIZER;
 	uint32_t ran = 0;
@@ -338,7 +338,7 @@ static void run_ranks(bool full)
 			for (uint8_t redop = 0; redop < VN_REDOP_COUNT; redop++)
 				if (reduces((enum vn_coll)op) ? oracle_reduces(type, redop)
 							      : !redop)
-					wrong += run_sizes((enum vn_coll)op, redop, full, &ran);
+					wrong += run_sizes((enum vn_coll)op, redop, all, &ran);
 		}
 		tap_ok(!wrong, "%s, %u ranks: %llu wrong in %llu cases",
 		       vn_coll_name((enum vn_coll)op), ranks, (unsigned long long)wrong,
@@ -354,7 +354,7 @@ static void run_ranks(bool full)
 int main(void)
 {
 	static const uint32_t all[] = { 1, 2, 3, 4, 5, 8, 36, 143, 144 }, few[] = { 1, 2, 3, 5 };
-	const char *seed = getenv("VN_SEED"), *full = getenv("VN_COLL_FULL");
+	const char *seed = getenv("VN_SEED");
 	uint32_t n = quick() ? COUNT(few) : COUNT(all);
 
 	choice = seed && *seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) * 2 + 1;
@@ -363,7 +363,7 @@ int main(void)
 	dev = device();
 	for (uint32_t i = 0; i < n; i++) {
 		ranks = quick() ? few[i] : all[i];
-		run_ranks(full && *full && *full != '0');
+		run_ranks(full());
 	}
 	vn_close(dev);
 	return tap_done();

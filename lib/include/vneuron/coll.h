@@ -252,8 +252,9 @@ int vn_comm_revoke(vn_comm_t comm);
  *
  * Called by all that are left, as often as each other, on a communicator that has
  * failed or not; what it says is the same on all of them. Gone are ranks whose process
- * has died, or that gave up their handle; and who has not called within the
- * communicator's timeout, which gets -ESTALE if it comes later.
+ * has died, or that gave up their handle; and who has not called when no rank has done
+ * anything for four times the communicator's timeout (or twice, and 4 s): it gets -ESTALE
+ * if it comes later.
  */
 int vn_comm_agree(vn_comm_t comm, int *gone, int *ngone);
 
@@ -287,7 +288,7 @@ int vn_comm_shrink(vn_comm_t comm, const int *exclude, int nexclude, vn_comm_t *
 /**
  * vn_comm_get_unique_id - the id by which new ranks join in vn_comm_grow()
  *
- * The same on all ranks that have made as many communicators of this one.
+ * The same on all ranks, which have grown it as often.
  */
 int vn_comm_get_unique_id(vn_comm_t comm, vn_unique_id *id);
 
