@@ -18,7 +18,7 @@
 #            Open MPI and MPICH, and a floor; $COLL: options of coll.sh
 # guest      nop on the kernel module, where modules can be loaded: else in a
 #            guest, maybe an emulated one; to be looked at, not compared
-# coll-guest  coll with two ranks on the kernel module, there
+# coll-guest  coll with two and eight ranks, processes and threads, on the module, there
 #
 # In every table a ratio is the other's time by ours: above 1 we are faster.
 # What takes part in a ratio took turns in one run.
@@ -143,9 +143,9 @@ bench_guest() {
 
 bench_coll_guest() {
 	# shellcheck disable=SC2016 # expanded where it runs
-	on_module "all-reduce of two ranks on the kernel module" 2400 \
-		'B=$VN_B tests/bench/coll.sh -p 2 -s 8,128,2K,32K,512K,8M -d /dev/vneuron0 \
-			-o "$VN_OUT/guest" $VN_COLL'
+	on_module "all-reduce of two and eight ranks on the kernel module" 2400 \
+		'B=$VN_B tests/bench/coll.sh -p 2,8 -s 8,128,1K,4K,16K,64K,512K,4M -c warm \
+			-r procs,hbm,host,floor -d /dev/vneuron0 -o "$VN_OUT/guest" $VN_COLL'
 }
 
 for s in "${sections[@]}"; do

@@ -16,7 +16,7 @@ function text(bytes) {
 	return bytes >= 1048576 ? bytes / 1048576 "M" : bytes >= 1024 ? bytes / 1024 "K" : bytes
 }
 
-# what: hbm, host, group, floor or peer
+# what: procs, hbm, host, group, floor or peer
 function take(what, cell, setting) {
 	if ((what, cell) in p50 && p50[what, cell] <= $9)
 		return
@@ -60,52 +60,60 @@ $1 == "skip" {
 	skipped[who] = skipped[who] (skipped[who] == "" ? "" : ",") why
 }
 
-function table(p, caches, file, i, c, any, r, line) {
+function count(what, c, place, r) {
+	if (p50["peer", c] == "" || p50[what, c] == "")
+		return
+	r = p50["peer", c] / p50[what, c]
+	cells[what]++
+	faster[what] += r >= 1
+	if (!(what in worst) || r < worst[what]) {
+		worst[what] = r
+		where[what] = place
+	}
+}
+
+function table(p, caches, file, i, c, any) {
 	file = plots "/coll-" p "-" caches ".dat"
 	for (i = 1; i <= ns; i++) {
 		c = p SUBSEP sizes[i] SUBSEP caches
-		if (!(("hbm", c) in p50) && !(("host", c) in p50) && !(("group", c) in p50) &&
+		if (!(("procs", c) in p50) && !(("hbm", c) in p50) && !(("host", c) in p50) && !(("group", c) in p50) &&
 		    !(("peer", c) in p50) && !(("floor", c) in p50))
 			continue
 		if (!any++) {
 			printf "\n%d ranks, %s\n", p, caches
-			printf "%5s %10s %10s %10s %10s | %10s %10s  %-16s | %6s %6s %6s %6s | %10s %-10s %6s\n",
-				"bytes", "hbm", "min", "host", "group", "peer", "min", "setting", "ratio",
-				"(min)", "host", "group", "floor", "stores", "ours"
+			printf "%5s %10s %10s %10s %10s %10s | %10s %10s  %-16s | %6s %6s %6s %6s %6s | %10s %-10s %6s\n",
+				"bytes", "hbm", "min", "host", "group", "procs", "peer", "min", "setting",
+				"ratio", "(min)", "host", "group", "procs", "floor", "stores", "ours"
 		}
-		printf "%5s %10s %10s %10s %10s | %10s %10s  %-16s | %6s %6s %6s %6s | %10s %-10s %6s\n",
+		printf "%5s %10s %10s %10s %10s %10s | %10s %10s  %-16s | %6s %6s %6s %6s %6s | %10s %-10s %6s\n",
 			text(sizes[i]), fixed(p50["hbm", c]), fixed(least["hbm", c]),
-			fixed(p50["host", c]), fixed(p50["group", c]), fixed(p50["peer", c]),
-			fixed(least["peer", c]), how["peer", c], ratio(p50["peer", c], p50["hbm", c]),
+			fixed(p50["host", c]), fixed(p50["group", c]), fixed(p50["procs", c]),
+			fixed(p50["peer", c]), fixed(least["peer", c]), how["peer", c], ratio(p50["peer", c], p50["hbm", c]),
 			ratio(least["peer", c], least["hbm", c]), ratio(p50["peer", c], p50["host", c]),
-			ratio(p50["peer", c], p50["group", c]), fixed(p50["floor", c]), how["floor", c],
+			ratio(p50["peer", c], p50["group", c]),
+			ratio(p50["peer", c], p50["procs", c]), fixed(p50["floor", c]), how["floor", c],
 			ratio(p50["hbm", c], p50["floor", c])
 		print sizes[i], fixed(p50["hbm", c]), fixed(p50["host", c]), fixed(p50["group", c]),
 			fixed(p50["peer", c]), fixed(p50["floor", c]) >file
-		if (p50["peer", c] == "" || p50["hbm", c] == "")
-			continue
-		r = p50["peer", c] / p50["hbm", c]
-		cells++
-		faster += r >= 1
-		if (!worst || r < worst) {
-			worst = r
-			where = p " ranks, " text(sizes[i]) ", " caches
-		}
+		count("hbm", c, p " ranks, " text(sizes[i]) ", " caches)
+		count("procs", c, p " ranks, " text(sizes[i]) ", " caches)
 	}
 	close(file)
 }
 
 END {
-	print "all-reduce, fp32 sum; p50 in us; hbm, host, group are ours, the peer is the best of"
-	print "all settings; ratio, (min), host, group: the peer's time by ours, above 1 we are"
-	print "faster; the last column: ours (hbm) by the floor"
+	print "all-reduce, fp32 sum; p50 in us; hbm, host, group (threads), procs are ours, the"
+	print "peer is the best of all settings; ratio, (min), host, group, procs: the peer's time by"
+	print "ours, above 1 we are faster; the last column: ours (hbm) by the floor"
 	for (i = 1; i <= nr; i++) {
 		table(ranks[i], "warm")
 		table(ranks[i], "cold")
 	}
-	if (cells)
-		printf "\nratio to the peer: 1 or more in %d of %d cells, least %.2f (%s)\n", faster, cells,
-			worst, where
+	print ""
+	for (i = split("hbm procs", what); i; i--)
+		if (cells[what[i]])
+			printf "ratio of the peer to %s: 1 or more in %d of %d cells, least %.2f (%s)\n",
+				what[i], faster[what[i]], cells[what[i]], worst[what[i]], where[what[i]]
 	if (skips)
 		print "\nnot measured:"
 	for (i = 1; i <= skips; i++)

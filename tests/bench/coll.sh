@@ -13,7 +13,8 @@
 #   -c CACHES   buffers just rewritten, or flushed from all caches; default both
 #   -t SECONDS  time for a cell of the table, default 0.15
 #   -l LIMIT    seconds after which a cell without 5 iterations is given up, 10
-#   -r ROWS     ours: hbm, host, group, floor; default all; "none"
+#   -r ROWS     ours: hbm, host, group, floor, and procs (ranks as processes, on the
+#               module only, not by default); "none"
 #   -m SETTINGS of the peers, default all; "none"
 #   -d DEVICE   default an embedded one with just so many chips
 #   -o FILE     rows are appended here as JSON, one a line

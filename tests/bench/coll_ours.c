@@ -4,12 +4,17 @@
  * harness of coll.h, and beside it the least that an all-reduce must do, in the
  * same buffers.
  *
+ *   procs  a process for each rank, registered buffers in HBM: on the module only
  *   hbm    a thread for each rank, registered buffers in HBM
  *   host   a thread for each rank, memory of the process
  *   group  one thread drives all ranks, in HBM
  *   floor  a thread for each CPU, in HBM
  */
 #include <getopt.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <vneuron/coll.h>
 
 #include "coll.h"
@@ -240,6 +245,82 @@ static uint64_t bench_group(struct bench *b)
 	return wrong;
 }
 
+/* ---- ranks that are processes --------------------------------------------------- */
+
+static void own_memory(struct bench *b, uint32_t rank, char **at)
+{
+	struct vn_mem mem;
+
+	if (vn_mem_alloc(b->dev, rank, b->most, &mem))
+		die("rank %u: %s", rank, vn_error());
+	*at = mem.ptr;
+}
+
+/* The process of a rank; the row is shared, what is of the process is not. */
+static void process_main(struct row *row, uint32_t rank, const char *spec)
+{
+	struct bench *b = row->b;
+	struct coll_member *m = &row->member[rank];
+	uint64_t wrong;
+
+	if (vn_open(spec, &b->dev))
+		die("rank %u: %s", rank, vn_error());
+	own_memory(b, rank, &b->send[rank]);
+	own_memory(b, rank, &b->recv[rank]);
+	m->send[0] = b->send[rank];
+	m->recv[0] = b->recv[rank];
+	coll_place(m);
+	wrong = run_rank(row, m);
+	if (!rank)
+		row->wrong = wrong;
+	vn_close(b->dev);
+	fflush(NULL);
+	_exit(0);
+}
+
+static uint64_t bench_processes(struct bench *b)
+{
+	struct row *row =
+		mmap(NULL, sizeof(*row), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	const char *spec = vn_device_spec(b->dev);
+	int status;
+
+	if (row == MAP_FAILED)
+		die("no memory");
+	row->b = b;
+	row->name = "procs";
+	row->members = b->ranks;
+	if (strcmp(vn_device_home(b->dev), "kernel") || vn_get_unique_id(&row->id)) {
+		printf("skip vneuron procs %u - - on the module only\n", b->ranks);
+		return 0;
+	}
+	fflush(NULL);
+	for (uint32_t r = 0; r < b->ranks; r++) {
+		row->member[r] = (struct coll_member){
+			.shared = &row->shared,
+			.member = r,
+			.members = b->ranks,
+			.ranks = b->ranks,
+			.first = r,
+			.own = 1,
+			.impl = "vneuron",
+			.setting = row->name,
+			.home = vn_device_home(b->dev),
+			.arg = row,
+		};
+		switch (fork()) {
+		case -1:
+			die("can't start a process");
+		case 0:
+			process_main(row, r, spec);
+		}
+	}
+	for (uint32_t r = 0; r < b->ranks; r++)
+		if (wait(&status) < 0 || status)
+			die("a rank ended with %#x", (unsigned int)status);
+	return row->wrong;
+}
+
 /* ---- the floor ------------------------------------------------------------------ */
 
 static void op_floor(struct coll_member *m, uint64_t bytes)
@@ -339,7 +420,9 @@ int main(int argc, char **argv)
 	ours_open(&b, spec);
 	list = strdup(rows);
 	for (name = strtok(list, ","); name; name = strtok(NULL, ",")) {
-		if (!strcmp(name, "hbm"))
+		if (!strcmp(name, "procs"))
+			wrong += bench_processes(&b);
+		else if (!strcmp(name, "hbm"))
 			wrong += bench_ranks(&b, false);
 		else if (!strcmp(name, "host"))
 			wrong += bench_ranks(&b, true);
