@@ -75,7 +75,6 @@ struct coll_job {
 	struct coll_shape shape; /* without its extra: that is at the posts */
 	uint64_t moves, volume;
 	uint32_t runs;
-	uint32_t hands; /* atomic: ranks that have begun to work on it */
 	bool empty; /* atomic: all are taken */
 	struct coll_run run[COLL_RUNS];
 	uint64_t done __attribute__((aligned(64))); /* atomic: finished */

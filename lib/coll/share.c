@@ -140,7 +140,6 @@ static void cut_runs(const struct coll_team *t, struct coll_job *j)
 		j->run[i].end = (i + 1) * j->moves / j->runs;
 	}
 	j->empty = false;
-	j->hands = 0;
 }
 
 void coll_share_open(struct coll_team *t, const struct coll_shape *shape, uint64_t seq)
@@ -252,27 +251,13 @@ static uint64_t work_apart(struct vn_lib_comm *c, struct coll_job *j, uint64_t s
 	return mine;
 }
 
-/*
- * With more ranks than cores only as many work as there are cores: one more would take
- * the core from one that is in the middle of a move, which all would then wait for.
- */
-static bool take_hand(const struct coll_team *t, struct coll_job *j)
-{
-	if (t->ranks <= t->cores)
-		return true;
-	return __atomic_load_n(&j->hands, __ATOMIC_RELAXED) < t->cores &&
-	       __atomic_fetch_add(&j->hands, 1, __ATOMIC_RELAXED) < t->cores;
-}
-
 void coll_share(struct vn_lib_comm *c, uint64_t seq)
 {
 	struct coll_slot *s = coll_slot(c->team, seq);
 	struct coll_job *j = &s->job;
 	uint64_t moves = j->moves, mine;
 
-	if (__atomic_load_n(&j->empty, __ATOMIC_RELAXED) || !take_hand(c->team, j))
-		return;
-	if (!coll_touch(c))
+	if (__atomic_load_n(&j->empty, __ATOMIC_RELAXED) || !coll_touch(c))
 		return;
 	mine = c->team->apart ? work_apart(c, j, seq) : work(c, j, seq, NULL);
 	coll_step(c->rank);
