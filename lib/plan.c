@@ -273,7 +273,7 @@ static void aim(struct vn_lib_plan *p, struct vn_lib_queue *q)
 				 p->launches * VN_BARRIER_STEP, __ATOMIC_SEQ_CST);
 }
 
-int vn_launch(vn_queue_t q, vn_plan_t p, uint64_t params, uint64_t user_data)
+int vn_launch_from(vn_queue_t q, vn_plan_t p, uint64_t params, uint64_t user_data, uint64_t base)
 {
 	struct vn_desc *d = vn_next(q);
 
@@ -286,6 +286,12 @@ int vn_launch(vn_queue_t q, vn_plan_t p, uint64_t params, uint64_t user_data)
 	d->launch.params = params;
 	d->launch.plan = p->id;
 	d->launch.nparams = p->nparams;
-	d->launch.base = p->launches++ * VN_BARRIER_STEP;
+	d->launch.base = base;
+	p->launches++;
 	return 0;
+}
+
+int vn_launch(vn_queue_t q, vn_plan_t p, uint64_t params, uint64_t user_data)
+{
+	return vn_launch_from(q, p, params, user_data, p->launches * VN_BARRIER_STEP);
 }

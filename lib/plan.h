@@ -27,6 +27,10 @@ struct vn_lib_plan {
 /* Queue q forgets its launches: their plans' semaphores are to be set right. */
 void vn_plans_cut(struct vn_lib_device *dev, const struct vn_lib_queue *q);
 
+/* vn_launch() with a base of one's own for its relative semaphores. */
+int vn_launch_from(struct vn_lib_queue *q, struct vn_lib_plan *p, uint64_t params,
+		   uint64_t user_data, uint64_t base);
+
 /* A chip's program while it grows. */
 struct vn_draft {
 	struct vn_desc *descs;

@@ -28,7 +28,7 @@ enum coll_phase {
 	COLL_POSTING = 0,
 	COLL_OPENING = 1, /* all have posted; the last looks at their posts */
 	COLL_SHARED = 2, /* job is open */
-	COLL_LAUNCHED = 3, /* the device has it */
+	COLL_LAUNCHED = 3, /* the device has it; apart: each process launches its part */
 	COLL_DONE = 4,
 };
 
@@ -94,6 +94,7 @@ struct coll_member {
 	uint64_t posted; /* atomic */
 	uint32_t chip;
 	uint32_t pid; /* as rank 0's process sees it */
+	uint32_t bell; /* key of its semaphore, if ranks are apart */
 	bool joined;
 	bool left; /* atomic */
 	bool busy; /* atomic: at memory of others */

@@ -43,6 +43,7 @@ struct coll_pending;
 /* A rank of this process: who may work on its handle (handle.c). */
 struct coll_seat {
 	struct vn_lib_comm *comm; /* NULL: it is gone */
+	struct vn_mem bell; /* apart: counts the ranks that are through with their part of plans */
 	const void *thread; /* atomic: whose it is, */
 	bool inside; /* atomic: that one is in a call, */
 	bool wanted; /* atomic: another one wants it */
@@ -86,8 +87,10 @@ struct coll_team {
 	uint32_t helpers; /* atomic: threads in the device for it */
 	struct coll_program *programs;
 	uint32_t nprograms;
-	struct coll_program
-		*program[COLL_SLOTS]; /* that carries out a slot's operation, or was prepared */
+	/* By slot: what carries out its operation, or was prepared; */
+	struct coll_program *program[COLL_SLOTS];
+	/* apart: whether this process has begun and ended its part, number + 1 (atomic). */
+	uint64_t begun[COLL_SLOTS], ended[COLL_SLOTS];
 	uint64_t launches, clock;
 };
 
@@ -224,6 +227,8 @@ uint64_t coll_grace(const struct coll_team *t);
 bool coll_gone(const struct coll_team *t, uint32_t rank);
 /* Its memory can't be reached, as vn_error() says: because it has died, or fails so. */
 void coll_fail_reach(struct coll_team *t, uint32_t rank, int err);
+/* The device refused an operation: likewise. */
+void coll_fail_device(struct coll_team *t, uint64_t seq, uint32_t status);
 /* Fails the communicator if a rank's process has died; now and then only. */
 void coll_look_for_dead(struct coll_team *t);
 
@@ -392,7 +397,7 @@ struct coll_program *coll_persistent_program(const struct vn_lib_persistent *p);
 uint32_t coll_persistent_number(const struct vn_lib_persistent *p);
 /* It was prepared: with this program, or NULL, is it carried out. */
 void coll_persistent_ready(struct vn_lib_persistent *p, const struct coll_shape *s,
-			   struct coll_program *program);
+			   struct coll_program *program, bool planned);
 
 static inline uint32_t coll_bits(uint64_t n)
 {
@@ -418,6 +423,15 @@ void coll_pull(struct coll_team *t, struct coll_shape *s, uint32_t rank, char *c
  */
 int coll_launch(struct coll_team *t, const struct coll_shape *shape, uint64_t seq,
 		struct coll_program *ready);
+/* Apart: whether it can be a plan at all. */
+bool coll_plannable(struct coll_team *t, const struct coll_shape *shape, uint64_t seq);
+/* This process's part, once. True: all parts are complete. */
+bool coll_launch_part(struct coll_team *t, uint64_t seq);
+/* The bell of a rank of this process; compile() says what for. */
+int coll_bell_init(struct coll_team *t, uint32_t rank);
+void coll_bell_free(struct coll_team *t, uint32_t rank);
+/* After a failure nothing of this process is left in the device, done or not. */
+void coll_device_reset(struct coll_team *t);
 /* The same as a program that `users` ranks hold; NULL: it can't be one. */
 struct coll_program *coll_program_prepare(struct coll_team *t, const struct coll_shape *shape,
 					  uint64_t seq, uint32_t users);

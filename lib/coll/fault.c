@@ -75,18 +75,38 @@ static void fail_dead(struct coll_team *t, uint32_t rank)
 		  (unsigned long long)__atomic_load_n(&m->completed, __ATOMIC_RELAXED));
 }
 
+/* A rank whose process has died, or does soon: who is dying loses its memory before its lock. */
+static bool dies(const struct coll_team *t, uint32_t first, uint32_t last, uint32_t *who)
+{
+	for (uint32_t i = 0; t->apart && i < DYING_MS; i++) {
+		for (*who = first; *who <= last; ++*who)
+			if (coll_gone(t, *who))
+				return true;
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	}
+	return false;
+}
+
 void coll_fail_reach(struct coll_team *t, uint32_t rank, int err)
 {
 	char why[COLL_TEXT];
 
 	snprintf(why, sizeof(why), "%s", vn_error());
-	/* Who is dying loses its memory before its lock, or just behind. */
-	for (uint32_t i = 0; i < DYING_MS && !coll_gone(t, rank); i++)
-		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-	if (coll_gone(t, rank))
+	if (dies(t, rank, rank, &rank))
 		fail_dead(t, rank);
 	else
 		coll_fail(t, err, "rank %u: its buffer can't be reached: %s", rank, why);
+}
+
+void coll_fail_device(struct coll_team *t, uint64_t seq, uint32_t status)
+{
+	uint32_t who;
+
+	if ((status == VN_STALE_KEY || status == VN_BAD_KEY) && dies(t, 0, t->ranks - 1, &who))
+		fail_dead(t, who);
+	else
+		coll_fail(t, -EIO, "operation %llu: the device refused it: %s",
+			  (unsigned long long)seq, vn_status_text(status));
 }
 
 void coll_look_for_dead(struct coll_team *t)
@@ -110,11 +130,13 @@ void coll_look_for_dead(struct coll_team *t)
 
 bool coll_quiet(struct vn_lib_comm *c)
 {
-	const struct coll_team *t = c->team;
+	struct coll_team *t = c->team;
 	const struct coll_member *m = t->board.member;
 
-	if (!c->given_up)
+	if (!c->given_up) {
 		c->given_up = vn_now();
+		coll_device_reset(t);
+	}
 	/* Pairs with coll_touch(). */
 	coll_fence_heavy(t->apart);
 	for (uint32_t r = 0; r < t->ranks; r++)

@@ -76,7 +76,7 @@ static int configure(struct coll_team *t)
 /* What the device does for the team: made by the last to join, for all. */
 static int connect_device(struct coll_team *t)
 {
-	uint32_t chip = t->board.member[0].chip;
+	uint32_t chip = t->board.member[t->speaker].chip;
 	int err = vn_queue_create(t->dev, chip, QUEUE_DEPTH, -1, &t->queue);
 
 	return err
@@ -134,7 +134,10 @@ static void count_rank(struct coll_team *t, uint32_t rank, uint32_t chip, pid_t 
 	err = configure(t);
 	if (!err && t->apart)
 		publish(t);
-	complete(t, err ?: t->apart ? coll_reach_init(t) : connect_device(t));
+	for (uint32_t r = 0; !err && t->apart && r < t->ranks; r++)
+		if (t->seat[r].comm)
+			err = coll_bell_init(t, r);
+	complete(t, err ?: connect_device(t) ?: t->apart ? coll_reach_init(t) : 0);
 }
 
 /* ---- joining ------------------------------------------------------------------------ */
@@ -295,7 +298,8 @@ static int move_in(struct joining *j, int board)
 		}
 	}
 	t->apart = true;
-	return coll_board_hold(t->board_fd, j->rank);
+	t->board.member[j->rank].chip = (uint32_t)j->config->chip;
+	return coll_board_hold(t->board_fd, j->rank) ?: coll_bell_init(t, j->rank);
 }
 
 /* Registry held, but not while it talks. */
@@ -349,7 +353,7 @@ static void await_word(struct joining *j)
 		return;
 	if (!err) {
 		adopt(t);
-		err = coll_reach_init(t);
+		err = connect_device(t) ?: coll_reach_init(t);
 	}
 	complete(t, err);
 }
@@ -441,6 +445,7 @@ static void leave(struct vn_lib_comm *c)
 
 	pthread_mutex_lock(&coll_registry);
 	t->seat[c->rank].comm = NULL;
+	coll_bell_free(t, c->rank);
 	coll_team_put(t);
 	coll_comm_free(c);
 }

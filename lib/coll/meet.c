@@ -232,7 +232,8 @@ static bool all_in_hbm(const struct coll_team *t, uint64_t seq)
 {
 	const struct coll_post *post = coll_posts(t, seq);
 
-	for (uint32_t r = 0; r < t->ranks; r++)
+	/* Apart all are, or stand-ins for them. */
+	for (uint32_t r = 0; r < t->ranks && !t->apart; r++)
 		if (!post[r].key[COLL_SEND] || !post[r].key[COLL_RECV])
 			return false;
 	return true;
@@ -246,10 +247,10 @@ static enum vn_way choose(const struct coll_team *t, const struct coll_shape *sh
 	uint64_t bytes = shape->count * vn_type_bytes(shape->type);
 	enum vn_way way = call->way ?: t->forced ?: t->way[shape->op][coll_bits(bytes)];
 
-	if (way != VN_WAY_PLAN || t->apart || !all_in_hbm(t, d->seq))
+	if (way != VN_WAY_PLAN || !all_in_hbm(t, d->seq))
 		return VN_WAY_SHARE;
 	/* A plan for those few blocks would be compiled for one use. */
-	return !shape->extra || call->prepare ? VN_WAY_PLAN : VN_WAY_SHARE;
+	return !shape->extra || (call->prepare && !t->apart) ? VN_WAY_PLAN : VN_WAY_SHARE;
 }
 
 /* Carries it out by the device, if it goes that way. */
@@ -259,6 +260,14 @@ static bool launched(struct coll_team *t, const struct coll_pending *d,
 	const struct coll_call *call = &d->call;
 	struct coll_program *ready = NULL;
 
+	if (t->apart) {
+		if (choose(t, shape, d) != VN_WAY_PLAN || !coll_plannable(t, shape, d->seq))
+			return false;
+		coll_slot(t, d->seq)->planned = true;
+		coll_slot(t, d->seq)->job.volume = coll_volume(shape);
+		set_state(t, coll_slot(t, d->seq), d->seq, COLL_LAUNCHED);
+		return true;
+	}
 	if (call->persistent) {
 		ready = coll_persistent_program(call->persistent);
 		/* Its buffers are as they were, unless somebody freed them. */
@@ -282,10 +291,14 @@ static bool begin(struct coll_team *t, const struct coll_pending *d)
 	s->job.shape = shape;
 	s->job.shape.extra = NULL;
 	if (d->call.prepare) {
+		s->planned = choose(t, &shape, d) == VN_WAY_PLAN &&
+			     (!t->apart || coll_plannable(t, &shape, d->seq));
+		/* Apart each process compiles its part when it is first launched. */
 		t->program[d->seq % COLL_SLOTS] =
-			choose(t, &shape, d) == VN_WAY_PLAN
-				? coll_program_prepare(t, &shape, d->seq, t->ranks)
-				: NULL;
+			s->planned && !t->apart ? coll_program_prepare(t, &shape, d->seq, t->ranks)
+						: NULL;
+		if (!t->apart)
+			s->planned = t->program[d->seq % COLL_SLOTS];
 		set_state(t, s, d->seq, COLL_DONE);
 		return false;
 	}
@@ -495,11 +508,14 @@ bool coll_meet_finish(struct vn_lib_comm *c, struct coll_pending *d)
 		coll_share(c, d->seq);
 		state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
 	}
+	if (state == coll_state(d->seq, COLL_LAUNCHED) && c->team->apart)
+		return coll_launch_part(c->team, d->seq);
 	if (state != coll_state(d->seq, COLL_DONE))
 		return false;
 	if (d->call.prepare)
 		coll_persistent_ready(d->call.persistent, &d->shape,
-				      c->team->program[d->seq % COLL_SLOTS]);
+				      c->team->apart ? NULL : c->team->program[d->seq % COLL_SLOTS],
+				      s->planned);
 	return true;
 }
 

@@ -18,7 +18,7 @@ struct vn_lib_persistent {
 	struct vn_lib_comm *comm;
 	struct coll_call call; /* of a launch; its extra is this handle's */
 	uint32_t number; /* the same on all ranks */
-	bool ready, pulls;
+	bool ready, pulls, planned;
 	struct coll_program *program;
 	uint64_t last; /* index of the last launch + 1 */
 };
@@ -34,8 +34,9 @@ uint32_t coll_persistent_number(const struct vn_lib_persistent *p)
 }
 
 void coll_persistent_ready(struct vn_lib_persistent *p, const struct coll_shape *s,
-			   struct coll_program *program)
+			   struct coll_program *program, bool planned)
 {
+	p->planned = planned;
 	p->program = program;
 	p->pulls = coll_pulls(p->comm->team, &p->call, s);
 	p->ready = true;
@@ -137,7 +138,7 @@ int vn_op_way(vn_persistent_t p, enum vn_way *way)
 		return vn_fail(-EINVAL, "way: no %s", p ? "place for it" : "persistent operation");
 	if (!p->ready)
 		return vn_fail(-EAGAIN, "way: not all ranks have prepared the operation");
-	*way = p->program ? VN_WAY_PLAN : p->pulls ? VN_WAY_PULL : VN_WAY_SHARE;
+	*way = p->planned ? VN_WAY_PLAN : p->pulls ? VN_WAY_PULL : VN_WAY_SHARE;
 	return 0;
 }
 

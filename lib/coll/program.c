@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "coll.h"
+#include "../plan.h"
 
 /* Plans a team keeps. */
 #define PROGRAMS_MAX 64u
@@ -111,6 +112,47 @@ static int emit(vn_builder_t b, uint32_t chip, const struct coll_program *p,
 	}
 }
 
+/*
+ * Apart: every rank has a bell, at which all ring when they are through with their part;
+ * who has heard as many rings as there are ranks is through with all of them. Nobody
+ * needs another's bell any more once that one has heard all.
+ */
+static int emit_bells(vn_builder_t b, const struct coll_team *t, uint32_t rank)
+{
+	uint32_t chip = t->board.member[rank].chip;
+	struct vn_desc *d;
+
+	for (uint32_t r = 0; r < t->ranks; r++) {
+		const struct coll_member *m = &t->board.member[(rank + r) % t->ranks];
+
+		d = vn_build(b, chip);
+		if (!d)
+			return -ENOMEM;
+		vn_prep_sem_signal(d, vn_by_key(m->chip, m->bell, 0), 1);
+	}
+	d = vn_build(b, chip);
+	if (!d)
+		return -ENOMEM;
+	vn_prep_sem_wait(d, vn_by_key(chip, t->board.member[rank].bell, 0), t->ranks);
+	d->flags = VN_DESC_REL;
+	return 0;
+}
+
+int coll_bell_init(struct coll_team *t, uint32_t rank)
+{
+	struct coll_member *m = &t->board.member[rank];
+	struct vn_mem *bell = &t->seat[rank].bell;
+	int err = vn_mem_alloc(t->dev, m->chip, sizeof(uint64_t), bell);
+
+	return err ?: vn_mem_key(t->dev, bell, &m->bell);
+}
+
+void coll_bell_free(struct coll_team *t, uint32_t rank)
+{
+	if (t->seat[rank].bell.ptr)
+		vn_mem_free(t->dev, &t->seat[rank].bell);
+}
+
 static void compile(struct coll_team *t, struct coll_program *p)
 {
 	struct coll_shape *s = &p->shape;
@@ -123,9 +165,18 @@ static void compile(struct coll_team *t, struct coll_program *p)
 		return;
 	coll_shape_cut(s, slice_for(t, s));
 	moves = coll_moves(s);
-	for (uint64_t i = 0; !err && i < moves; i++)
-		if (coll_move(s, i, &m))
-			err = emit(b, t->board.member[i * workers(t) / moves].chip, p, &m);
+	for (uint64_t i = 0; !err && i < moves; i++) {
+		uint32_t rank = (uint32_t)(i * workers(t) / moves);
+
+		if (!coll_move(s, i, &m))
+			continue;
+		/* Others see to theirs; but all must be possible. */
+		if (!t->apart || t->seat[rank].comm || m.kind == COLL_ROTATE)
+			err = emit(b, t->board.member[rank].chip, p, &m);
+	}
+	for (uint32_t r = 0; t->apart && !err && r < t->ranks; r++)
+		if (t->seat[r].comm)
+			err = emit_bells(b, t, r);
 	if (err || vn_builder_finish(b, &p->plan))
 		p->plan = NULL;
 	vn_builder_destroy(b);
@@ -293,7 +344,12 @@ static uint32_t reap(struct coll_team *t, uint64_t *seq)
 			*seq = e.user_data;
 			return e.status;
 		}
-		__atomic_store_n(&s->state, coll_state(e.user_data, COLL_DONE), __ATOMIC_SEQ_CST);
+		if (t->apart)
+			__atomic_store_n(&t->ended[e.user_data % COLL_SLOTS], e.user_data + 1,
+					 __ATOMIC_RELEASE);
+		else
+			__atomic_store_n(&s->state, coll_state(e.user_data, COLL_DONE),
+					 __ATOMIC_SEQ_CST);
 	}
 	return VN_OK;
 }
@@ -321,11 +377,92 @@ bool coll_device(struct coll_team *t)
 	status = reap(t, &seq);
 	pthread_mutex_unlock(&t->lock);
 	if (status)
-		coll_fail(t, -EIO, "operation %llu: the device refused it: %s",
-			  (unsigned long long)seq, vn_status_text(status));
+		coll_fail_device(t, seq, status);
 	coll_wake(t);
 	return true;
 }
+
+/* ---- a part of a plan -------------------------------------------------------------- */
+
+/* Where the ranks' buffers are, for a launch. */
+static void put_params(struct coll_team *t, uint64_t seq)
+{
+	struct vn_operand *to =
+		(struct vn_operand *)t->params.ptr + seq % COLL_SLOTS * 2 * t->ranks;
+	const struct coll_post *post = coll_posts(t, seq);
+
+	for (uint32_t side = 0; side < 2; side++)
+		for (uint32_t r = 0; r < t->ranks; r++, to++)
+			*to = post[r].key[side] ? vn_by_key(t->board.member[r].chip,
+							    post[r].key[side], post[r].at[side])
+						: (struct vn_operand){ .ultraserver = VN_HERE };
+}
+
+/* team.lock held */
+static int launch_part(struct coll_team *t, uint64_t seq)
+{
+	const struct coll_shape *shape = &coll_slot(t, seq)->job.shape;
+	struct coll_program *p = program(t, shape, coll_posts(t, seq));
+	uint64_t params =
+		t->params.addr + seq % COLL_SLOTS * 2 * t->ranks * sizeof(struct vn_operand);
+	int err;
+
+	if (!p || !p->plan)
+		return vn_fail(-ENOMEM, "no plan");
+	coll_step(t->speaker);
+	put_params(t, seq);
+	/* As often as this one all processes have launched before. */
+	err = vn_launch_from(t->queue, p->plan, params, seq, t->launches * t->ranks);
+	if (err)
+		return err;
+	vn_queue_show(t->queue);
+	t->program[seq % COLL_SLOTS] = p;
+	t->begun[seq % COLL_SLOTS] = seq + 1;
+	p->used = ++t->clock;
+	p->flying++;
+	t->launches++;
+	t->launched++;
+	coll_step(t->speaker);
+	return 0;
+}
+
+bool coll_plannable(struct coll_team *t, const struct coll_shape *shape, uint64_t seq)
+{
+	const struct coll_program *p;
+	bool can;
+
+	pthread_mutex_lock(&t->lock);
+	p = program(t, shape, coll_posts(t, seq));
+	can = p && p->plan;
+	pthread_mutex_unlock(&t->lock);
+	return can;
+}
+
+bool coll_launch_part(struct coll_team *t, uint64_t seq)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&t->lock);
+	if (t->begun[seq % COLL_SLOTS] != seq + 1)
+		err = launch_part(t, seq);
+	pthread_mutex_unlock(&t->lock);
+	if (err)
+		coll_fail(t, err, "operation %llu: its plan can't be launched: %s",
+			  (unsigned long long)seq, vn_error());
+	return __atomic_load_n(&t->ended[seq % COLL_SLOTS], __ATOMIC_ACQUIRE) == seq + 1;
+}
+
+void coll_device_reset(struct coll_team *t)
+{
+	pthread_mutex_lock(&t->lock);
+	if (t->queue && t->launched != t->reaped) {
+		vn_queue_reset(t->queue);
+		t->reaped = t->launched;
+	}
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* ---- the end ------------------------------------------------------------------------- */
 
 void coll_device_drain(struct coll_team *t)
 {

@@ -209,8 +209,11 @@ static void part(struct vn_lib_comm *c)
 	if (t->board_fd >= 0)
 		coll_board_let_go(t->board_fd, c->rank);
 	/* The device may still work on a launch: it is not taken from under it. */
-	if (t->refs == 1)
+	if (t->refs == 1 && !coll_failed(t))
 		coll_device_drain(t);
+	else if (t->refs == 1)
+		coll_device_reset(t);
+	coll_bell_free(t, c->rank);
 	coll_team_put(t);
 	coll_comm_free(c);
 }

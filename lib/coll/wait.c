@@ -167,8 +167,10 @@ static bool work(struct vn_lib_comm *c, struct doze *doze)
 		return false;
 	s = coll_slot(t, d->seq);
 	state = __atomic_load_n(&s->state, __ATOMIC_ACQUIRE);
-	if (state == coll_state(d->seq, COLL_LAUNCHED) && coll_device(t))
+	if (state == coll_state(d->seq, COLL_LAUNCHED) && coll_device(t)) {
+		coll_look_for_dead(t);
 		return true;
+	}
 	/* Others are at it and long: their cores are not to be asked for. */
 	if ((state == coll_state(d->seq, COLL_LAUNCHED) ||
 	     state == coll_state(d->seq, COLL_SHARED)) &&

@@ -58,7 +58,7 @@ static unsigned int all_operations(struct band *b)
 			.place = (enum place)pick(PLACES),
 			.host = pick(2),
 			.longest = longest / (general(op) == op ? 1 : (uint64_t)b->ranks),
-			.way = pick(3) ? VN_WAY_AUTO : (enum vn_way)pick(VN_WAY_COUNT),
+			.way = (enum vn_way)pick(VN_WAY_COUNT),
 		};
 
 		if (s.place == SOME_IN_PLACE && general(op) == VN_ALL_TO_ALLV)
