@@ -17,7 +17,7 @@ CFLAGS	?= -O2 -g
 warn	:= -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes
 # -ffp-contract=off: no fused multiply-add, so that all homes get the same bits.
 flags	:= -std=gnu11 -D_GNU_SOURCE -DVN_VERSION='"$(VERSION)"' -ffp-contract=off -fno-strict-aliasing -fPIC -pthread \
-	   $(warn) -Iuapi -Ilib/include -Ilib -Itests $(shell pkg-config --cflags libnl-genl-3.0 2>/dev/null)
+	   $(warn) -Iuapi -Ilib/include -Ilib -Itests $(shell pkg-config --cflags-only-I libnl-genl-3.0 pmix 2>/dev/null)
 libs	:= -lnl-genl-3 -lnl-3 -lnuma -lm -pthread
 
 engine	:= $(wildcard kmod/engine/*.c)
@@ -31,6 +31,7 @@ library	:= $(B)/libvneuron.a $(B)/libvneuron.so.0 $(B)/vneuron.pc
 tests_engine := $(patsubst tests/engine/%.c,$(B)/tests/engine/%,$(wildcard tests/engine/*_test.c))
 tests_lib := $(patsubst tests/lib/%.c,$(B)/tests/lib/%,$(wildcard tests/lib/*_test.c))
 tests_abi := $(patsubst tests/abi/%.c,$(B)/tests/abi/%,$(wildcard tests/abi/*_test.c))
+tests_launch := $(patsubst tests/launch/%.c,$(B)/tests/launch/%,$(wildcard tests/launch/*.c))
 tests_kernel := $(patsubst tests/kernel/%.c,$(B)/tests/kernel/%,$(wildcard tests/kernel/*.c))
 # The peers of the collectives: MPI libraries, those that are there.
 mpis	:= $(foreach m,openmpi mpich,$(if $(shell command -v mpicc.$(m)),$(m)))
@@ -104,7 +105,7 @@ $(B)/kmod-%/vneuron.ko: $(kmodsrc)
 
 # ---- running it ---------------------------------------------------------------
 
-tests: $(library) $(programs) $(tests_engine) $(tests_lib) $(tests_abi) $(tests_kernel)
+tests: $(library) $(programs) $(tests_engine) $(tests_lib) $(tests_abi) $(tests_kernel) $(tests_launch)
 engine-tests: $(tests_engine)
 lib-tests: $(tests_lib)
 benches: $(benches)

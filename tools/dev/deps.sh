@@ -15,9 +15,11 @@ set -euo pipefail
 # (6.12); kmod, xz-utils, zstd: unpacking kernels and modules.
 declare -A groups=(
 	[build]="gcc gcc-12 libc6-dev make pkgconf libelf1 dwarves
-		libnl-3-dev libnl-genl-3-dev libnuma-dev liburing-dev systemtap-sdt-dev"
+		libnl-3-dev libnl-genl-3-dev libnuma-dev liburing-dev libpmix-dev
+		systemtap-sdt-dev"
 	[guest]="qemu-system-x86 busybox-static cpio kmod xz-utils zstd bpftrace"
-	[check]="g++ sparse dwarves clang libclang-rt-14-dev numactl procps util-linux iproute2 python3"
+	[check]="g++ sparse dwarves clang libclang-rt-14-dev numactl procps util-linux iproute2 python3
+		openmpi-bin"
 	[debug]="bc bison flex libelf-dev libssl-dev cpio kmod perl xz-utils"
 	[bench]="openmpi-bin libopenmpi-dev mpich libmpich-dev gnuplot-nox"
 	[style]="git clang-format shellcheck"

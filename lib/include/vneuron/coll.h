@@ -350,6 +350,42 @@ int vn_comm_sync(vn_comm_t comm, uint64_t timeout_ns);
  */
 int vn_queue_sync(vn_queue_t q, uint64_t timeout_ns);
 
+/* ---- processes of a launcher ---------------------------------------------- */
+
+/*
+ * Where mpirun (Open MPI), prun (PRRTE) or srun --mpi=pmix started the program, each
+ * process is a rank. PMIx tells it which: libpmix.so.2 is opened by the first of these
+ * calls, and left when the process exits. A process that ends in another way, by
+ * _exit() or a signal, has failed in the eyes of its launcher, which stops the others.
+ *
+ * -ENOTCONN: nobody launched this process, the launcher does not speak PMIx, or its
+ * library is missing; vn_error() says which.
+ */
+
+/**
+ * vn_world - which of the launcher's processes this is
+ * @rank: out, 0 to @nranks - 1
+ * @nranks: out, how many there are
+ *
+ * Before any communicator is made: to choose a chip, say. -EPROTO: the launcher does
+ * not say.
+ */
+int vn_world(int *rank, int *nranks);
+
+/**
+ * vn_comm_init_world - join a communicator of all processes of the launcher
+ * @config: NULL: defaults
+ *
+ * vn_comm_init_rank_config() with the launcher's rank and number of ranks, and an id
+ * that rank 0 makes and the others get through PMIx. Called by all processes, by one
+ * thread of each at a time, and as often by each as communicators are wanted.
+ *
+ * Several processes need the module: -EXDEV on an embedded device, at once.
+ * -ETIMEDOUT: rank 0 did not call within the timeout, or another one (it is named) did
+ * not within the timeout after that. -EPROTO: PMIx refused.
+ */
+int vn_comm_init_world(vn_comm_t *comm, const struct vn_config *config);
+
 /* ---- groups -------------------------------------------------------------- */
 
 /**
