@@ -8,6 +8,7 @@
 #   embedded	library and command-line tests, the library's also under ASan and TSan
 #   6.1, 6.12	the same programs and the ABI and kernel tests on the module, in a
 #		guest; on this machine's own kernel where modules can be loaded
+#	launch	ranks started by mpirun and srun, on the module, with the first of these
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
@@ -52,6 +53,8 @@ for kernel in $kernels; do
 	say "kernel home, $kernel"
 	tests/vm/check.sh "$kernel" || failed=1
 done
+say launchers
+tests/launch/check.sh "${kernels%% *}" || failed=1
 
 say done
 tests/run.sh --sum "$VN_COUNTS" || failed=1

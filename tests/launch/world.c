@@ -18,7 +18,7 @@
 
 #include "../../lib/coll/world.h"
 
-static int rank, nranks, only_id, worlds = 1, late = -1, late_ms, never = -1, timeout_ms = 60000;
+static int rank, nranks, only_id, worlds = 1, late = -1, late_ms, never = -1, timeout_ms = 240000;
 
 static void parse(char **arg)
 {
