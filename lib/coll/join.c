@@ -35,6 +35,11 @@ int vn_set_chip(vn_device_t dev, uint32_t chip)
 	return 0;
 }
 
+vn_device_t coll_set_device(void)
+{
+	return current.dev;
+}
+
 /* One rank, while it joins. */
 struct joining {
 	struct coll_team *team;

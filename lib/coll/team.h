@@ -19,6 +19,9 @@ void coll_team_put(struct coll_team *t);
  */
 int coll_team_move(struct coll_team *t, int fd, bool along);
 
+/* That of the calling thread's vn_set_chip(), or NULL. */
+vn_device_t coll_set_device(void);
+
 struct vn_lib_comm *coll_comm_new(struct coll_team *t, uint32_t rank);
 void coll_comm_free(struct vn_lib_comm *c);
 

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "../home.h"
+#include "team.h"
 #include "world.h"
 
 #define LIBRARY "libpmix.so.2"
@@ -361,17 +362,18 @@ static uint64_t timeout_of(const struct vn_config *config)
 
 int vn_comm_init_world(vn_comm_t *comm, const struct vn_config *config)
 {
+	vn_device_t dev = HAS(config, dev) && config->dev ? config->dev : coll_set_device();
 	vn_unique_id id;
 	int rank, nranks, err = vn_world(&rank, &nranks);
 
 	if (err)
 		return err;
 	/* Each would wait for the others in vain. */
-	if (nranks > 1 && HAS(config, dev) && config->dev && config->dev->home == &vn_home_embedded)
+	if (nranks > 1 && dev && dev->home == &vn_home_embedded)
 		return vn_fail(-EXDEV,
 			       "rank %d of %d: %s lies in this process, where the ranks are "
 			       "threads; several processes need the module",
-			       rank, nranks, config->dev->spec);
+			       rank, nranks, dev->spec);
 	err = coll_world_id(&id, timeout_of(config));
 	return err ?: vn_comm_init_rank_config(comm, nranks, id, rank, config);
 }

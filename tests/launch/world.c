@@ -3,9 +3,10 @@
  * What a launcher starts: joins the communicator of all processes, adds up the ranks and
  * says "rank R of N: sum S, id HASH", where the hash is that of the id rank 0 made.
  *
- *	world [id] [twice] [late RANK MS] [never RANK] [timeout MS]
+ *	world [id] [set] [twice] [late RANK MS] [never RANK] [timeout MS]
  *
  *	id	ends once the id is here, without a device
+ *	set	names the device by vn_set_chip()
  *	twice	makes two communicators, one after the other
  *	late	that rank comes so much later; never: it does not come at all
  *	timeout	of the communicator
@@ -18,13 +19,16 @@
 
 #include "../../lib/coll/world.h"
 
-static int rank, nranks, only_id, worlds = 1, late = -1, late_ms, never = -1, timeout_ms = 240000;
+static int rank, nranks, only_id, by_set, worlds = 1, late = -1, late_ms, never = -1,
+					  timeout_ms = 240000;
 
 static void parse(char **arg)
 {
 	for (; *arg; arg++) {
 		if (!strcmp(*arg, "id"))
 			only_id = 1;
+		else if (!strcmp(*arg, "set"))
+			by_set = 1;
 		else if (!strcmp(*arg, "twice"))
 			worlds = 2;
 		else if (!strcmp(*arg, "late") && arg[1] && arg[2])
@@ -77,18 +81,23 @@ static int add_up(vn_comm_t comm)
 static int join(void)
 {
 	struct vn_config config = VN_CONFIG_INITIALIZER;
+	vn_device_t dev;
 	vn_comm_t comm;
 	int err;
 
 	config.timeout_ns = timeout_ms * 1000000ull;
-	err = vn_open(NULL, &config.dev) ?: vn_comm_init_world(&comm, &config);
-	err = err ?: add_up(comm);
+	err = vn_open(NULL, &dev);
+	if (by_set)
+		err = err ?: vn_set_chip(dev, (uint32_t)rank);
+	else
+		config.dev = dev;
+	err = err ?: vn_comm_init_world(&comm, &config) ?: add_up(comm);
 	if (err)
 		return failed(err);
 	err = vn_comm_destroy(comm);
 	if (err)
 		return failed(err);
-	vn_close(config.dev);
+	vn_close(dev);
 	return 0;
 }
 
