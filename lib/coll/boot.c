@@ -297,14 +297,19 @@ int coll_boot_knock(const struct coll_hello *hello, uint64_t wait_ns, int *fd, i
 										  : -errno;
 	else
 		err = refused(*fd) ?: tell(*fd, &h, sizeof(h), NULL, 0);
+	/* Rank 0 was too busy to hear it in time. */
+	if (err == -EPIPE || err == -ECONNRESET)
+		err = -EAGAIN;
 	if (!err) {
 		err = hear_answer(*fd, wait_ns, fds);
 		/* It has not even been heard. */
 		if (err == -EAGAIN)
 			err = vn_fail(-ETIMEDOUT, "rank 0 listens, but does not answer");
 	}
-	if (err)
+	if (err) {
 		close(*fd);
+		*fd = -1;
+	}
 	*board = fds[0];
 	*domain = fds[1];
 	return err;
