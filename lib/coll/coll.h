@@ -167,7 +167,7 @@ struct coll_pending {
 	uint64_t letter; /* of a send or receive: its number in its channel */
 	bool offered; /* and whether it is there */
 	struct coll_stage *stage[2]; /* instead of its buffers */
-	bool done; /* put, get, signal */
+	bool done; /* send, receive, put, get, signal */
 };
 
 /* HBM, found once. */
@@ -373,7 +373,7 @@ enum vn_way coll_meet_way(const struct vn_lib_comm *c, const struct coll_pending
 /* pair.c: sends and receives */
 bool coll_pair_post(struct vn_lib_comm *c, struct coll_pending *d);
 bool coll_pair_finish(struct vn_lib_comm *c, struct coll_pending *d);
-/* Offers what found no room in its channel. */
+/* Offers what found no room in its channel, and makes some. */
 void coll_pair_offer(struct vn_lib_comm *c);
 void coll_pair_missing(const struct coll_pending *d, char *text, size_t size);
 

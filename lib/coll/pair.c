@@ -67,18 +67,6 @@ static bool offer(struct coll_pending *d)
 	return true;
 }
 
-void coll_pair_offer(struct vn_lib_comm *c)
-{
-	for (uint64_t i = c->completed; c->unoffered && i < c->posted; i++) {
-		struct coll_pending *d = coll_nth(c, i);
-
-		if ((d->call.op == VN_SEND || d->call.op == VN_RECV) && !d->offered && offer(d)) {
-			c->unoffered--;
-			coll_wake(c->team);
-		}
-	}
-}
-
 /* ---- copying ------------------------------------------------------------------- */
 
 /* Counters of a letter: the message's number + 1 above 32 bits of a count. */
@@ -220,13 +208,35 @@ bool coll_pair_post(struct vn_lib_comm *c, struct coll_pending *d)
 	return true;
 }
 
+/* Over: its letter is free for the next one, also while those before it are under way. */
+static bool settle(struct coll_pending *d)
+{
+	if (!d->done && d->offered && work(d)) {
+		__atomic_store_n(&letter(d)->side[side_of(d)].through, d->letter + 1,
+				 __ATOMIC_RELEASE);
+		d->done = true;
+	}
+	return d->done;
+}
+
 bool coll_pair_finish(struct vn_lib_comm *c, struct coll_pending *d)
 {
 	(void)c;
-	if (!d->offered || !work(d))
-		return false;
-	__atomic_store_n(&letter(d)->side[side_of(d)].through, d->letter + 1, __ATOMIC_RELEASE);
-	return true;
+	return settle(d);
+}
+
+void coll_pair_offer(struct vn_lib_comm *c)
+{
+	for (uint64_t i = c->completed; c->unoffered && i < c->posted; i++) {
+		struct coll_pending *d = coll_nth(c, i);
+
+		if (d->call.op != VN_SEND && d->call.op != VN_RECV)
+			continue;
+		if (d->done || !(d->offered ? settle(d) : offer(d)))
+			continue;
+		c->unoffered -= !d->done;
+		coll_wake(c->team);
+	}
 }
 
 void coll_pair_missing(const struct coll_pending *d, char *text, size_t size)

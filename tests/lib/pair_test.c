@@ -252,6 +252,38 @@ static void test_order(enum driven by)
 	crew_end(&crew);
 }
 
+/* Both send all of theirs before they receive, which no channel has letters for. */
+static int both_ways(struct rank *me)
+{
+	int err = 0;
+
+	for (int n = 0; n < 2 * MESSAGES && !err; n++) {
+		int nth = n % MESSAGES;
+
+		if (n < MESSAGES)
+			err = vn_send((uint32_t *)buffer(0, me->number) + nth_at(nth),
+				      nth_length(nth), VN_UINT32, !me->number, me->comm, NULL);
+		else
+			err = vn_recv((uint32_t *)buffer(1, me->number) + nth_at(nth),
+				      nth_length(nth), VN_UINT32, !me->number, me->comm, NULL);
+	}
+	return err;
+}
+
+static void test_both_ways(enum driven by)
+{
+	uint64_t bytes = 4 * nth_at(MESSAGES);
+	unsigned int wrong;
+
+	crew_make(&crew, dev, 2, by, NULL);
+	now.shift = 1;
+	fill(bytes);
+	wrong = crew_do(&crew, both_ways);
+	wrong += shifted_wrong(bytes);
+	tap_ok(!wrong, "%d messages both ways at once, %s", MESSAGES, driven_text(by));
+	crew_end(&crew);
+}
+
 /* ---- to oneself ------------------------------------------------------------------------ */
 
 static int to_oneself(struct rank *me)
@@ -412,6 +444,7 @@ int main(void)
 		test_all_to_all(8, (enum driven)by);
 		test_all_to_all(quick() ? 36 : 144, (enum driven)by);
 		test_order((enum driven)by);
+		test_both_ways((enum driven)by);
 		test_self((enum driven)by);
 		test_mixed(2, (enum driven)by);
 		test_mixed(8, (enum driven)by);
