@@ -464,10 +464,19 @@ void coll_stage_free(struct vn_lib_comm *c);
 struct coll_view {
 	char *at[2][VN_MAX_CHIPS]; /* of each rank's two buffers; NULL: has none */
 };
-/* Where all ranks' buffers of an operation are; false: the communicator has failed. */
+/* Whether an operation is over for all: then it is no failure that a buffer is gone. */
+struct coll_over {
+	bool (*is)(const void *of);
+	const void *of;
+};
+/*
+ * Where all ranks' buffers of an operation are; false: others have done it all, or the
+ * communicator has failed.
+ */
 bool coll_view(struct coll_team *t, uint64_t seq, struct coll_view *v);
-/* One buffer. NULL: the communicator has failed. */
-char *coll_reach(struct coll_team *t, uint32_t rank, uint32_t key, uint64_t at);
+/* One buffer. NULL: it is over (never, if that is NULL), or the communicator has failed. */
+char *coll_reach(struct coll_team *t, uint32_t rank, uint32_t key, uint64_t at,
+		 const struct coll_over *over);
 /* After each of these, when it is no more needed. */
 void coll_reached(struct coll_team *t);
 int coll_reach_init(struct coll_team *t);

@@ -232,7 +232,7 @@ static bool move(struct vn_lib_comm *c, const struct coll_call *call)
 		return false;
 	coll_step(c->rank);
 	if (t->apart)
-		there = coll_reach(t, (uint32_t)call->root, (uint32_t)part->key, part->at);
+		there = coll_reach(t, (uint32_t)call->root, (uint32_t)part->key, part->at, NULL);
 	if (there && call->op == VN_GET)
 		copy(t, call->recv, there + call->offset, bytes);
 	else if (there)

@@ -100,8 +100,9 @@ static uint64_t piece_of(uint64_t bytes)
 	return bytes <= WHOLE ? WHOLE : PIECE;
 }
 
-static bool copied(const struct coll_pending *d)
+static bool copied(const void *of)
 {
+	const struct coll_pending *d = of;
 	uint64_t bytes = bytes_of(d), piece = piece_of(bytes);
 
 	return counted(&letter(d)->done, d) == (bytes + piece - 1) / piece;
@@ -135,14 +136,16 @@ static void copy(struct coll_pending *d)
 	struct coll_team *t = d->comm->team;
 	uint32_t self = d->comm->rank, peer = (uint32_t)d->call.root;
 	bool sends = side_of(d) == COLL_SEND;
+	/* Whose side is over may free its buffer while this rank comes to look. */
+	const struct coll_over over = { copied, d };
 	char *from, *to;
 
 	if (!t->apart) {
 		copy_pieces(d, (char *)s[COLL_SEND].at, (char *)s[COLL_RECV].at);
 		return;
 	}
-	from = coll_reach(t, sends ? self : peer, s[COLL_SEND].key, s[COLL_SEND].at);
-	to = coll_reach(t, sends ? peer : self, s[COLL_RECV].key, s[COLL_RECV].at);
+	from = coll_reach(t, sends ? self : peer, s[COLL_SEND].key, s[COLL_SEND].at, &over);
+	to = coll_reach(t, sends ? peer : self, s[COLL_RECV].key, s[COLL_RECV].at, &over);
 	if (from && to)
 		copy_pieces(d, from, to);
 	coll_reached(t);

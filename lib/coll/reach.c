@@ -64,7 +64,8 @@ void coll_reach_free(struct coll_team *t)
 }
 
 /* lock held */
-static struct import *import(struct coll_team *t, uint32_t rank, uint32_t key)
+static struct import *import(struct coll_team *t, uint32_t rank, uint32_t key,
+			     const struct coll_over *over)
 {
 	uint32_t chip = t->board.member[rank].chip;
 	struct import **at = bucket(t->reach, chip, key), *i;
@@ -79,6 +80,9 @@ static struct import *import(struct coll_team *t, uint32_t rank, uint32_t key)
 		: vn_fail(-ENOMEM, "no memory");
 	if (err) {
 		free(i);
+		/* Others were through with it before this rank came to look. */
+		if (over && over->is(over->of))
+			return NULL;
 		coll_fail_reach(t, rank, err);
 		return NULL;
 	}
@@ -100,10 +104,11 @@ static void enter(struct coll_team *t)
 	r->users++;
 }
 
-/* lock held. NULL: the communicator has failed. */
-static char *place(struct coll_team *t, uint32_t rank, uint32_t key, uint64_t at)
+/* lock held. NULL: it is over, or the communicator has failed. */
+static char *place(struct coll_team *t, uint32_t rank, uint32_t key, uint64_t at,
+		   const struct coll_over *over)
 {
-	const struct import *i = import(t, rank, key);
+	const struct import *i = import(t, rank, key, over);
 
 	if (i && at <= i->map.bytes)
 		return (char *)i->map.ptr + at;
@@ -112,12 +117,13 @@ static char *place(struct coll_team *t, uint32_t rank, uint32_t key, uint64_t at
 	return NULL;
 }
 
-char *coll_reach(struct coll_team *t, uint32_t rank, uint32_t key, uint64_t at)
+char *coll_reach(struct coll_team *t, uint32_t rank, uint32_t key, uint64_t at,
+		 const struct coll_over *over)
 {
 	char *p;
 
 	enter(t);
-	p = place(t, rank, key, at);
+	p = place(t, rank, key, at, over);
 	pthread_mutex_unlock(&t->reach->lock);
 	return p;
 }
@@ -129,8 +135,22 @@ void coll_reached(struct coll_team *t)
 	pthread_mutex_unlock(&t->reach->lock);
 }
 
+struct job {
+	const struct coll_team *team;
+	uint64_t seq;
+};
+
+static bool job_done(const void *of)
+{
+	const struct job *j = of;
+
+	return __atomic_load_n(&coll_slot(j->team, j->seq)->state, __ATOMIC_ACQUIRE) >=
+	       coll_state(j->seq, COLL_DONE);
+}
+
 bool coll_view(struct coll_team *t, uint64_t seq, struct coll_view *v)
 {
+	const struct coll_over over = { job_done, &(const struct job){ t, seq } };
 	const struct coll_post *post = coll_posts(t, seq);
 	bool all = true;
 
@@ -140,7 +160,7 @@ bool coll_view(struct coll_team *t, uint64_t seq, struct coll_view *v)
 			v->at[side][r] = NULL;
 			if (!post[r].key[side])
 				continue;
-			v->at[side][r] = place(t, r, post[r].key[side], post[r].at[side]);
+			v->at[side][r] = place(t, r, post[r].key[side], post[r].at[side], &over);
 			all = v->at[side][r];
 		}
 	}
