@@ -287,6 +287,7 @@ int coll_boot_knock(const struct coll_hello *hello, uint64_t wait_ns, int *fd, i
 	struct coll_hello h = *hello;
 	int fds[2] = { -1, -1 }, err;
 
+	*board = *domain = -1;
 	*fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (*fd < 0)
 		return vn_fail(-errno, "no socket to meet at: %s", strerror(errno));
