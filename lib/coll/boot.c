@@ -129,8 +129,8 @@ static int tell(int fd, const void *what, size_t size, const int *fds, uint32_t 
 	return sendmsg(fd, &m, MSG_NOSIGNAL) == (ssize_t)size ? 0 : -errno ?: -EPROTO;
 }
 
-/* A message of just that size, and up to two fds with it (-1: none). */
-static int hear(int fd, uint64_t wait_ns, void *what, size_t size, int fds[2])
+/* A message of just that size, and up to two fds with it (-1: none; NULL: not wanted). */
+static int hear(int fd, uint64_t wait_ns, void *what, size_t size, int *fds)
 {
 	char control[CMSG_SPACE(2 * sizeof(int))];
 	struct iovec io = { what, size };
@@ -140,8 +140,8 @@ static int hear(int fd, uint64_t wait_ns, void *what, size_t size, int fds[2])
 		.msg_control = control,
 		.msg_controllen = sizeof(control),
 	};
+	int err = wait_for(fd, wait_ns), came[2] = { -1, -1 };
 	struct cmsghdr *c;
-	int err = wait_for(fd, wait_ns);
 	ssize_t n;
 
 	if (err)
@@ -149,11 +149,17 @@ static int hear(int fd, uint64_t wait_ns, void *what, size_t size, int fds[2])
 	n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_TRUNC);
 	if (n < 0)
 		return -errno;
-	fds[0] = fds[1] = -1;
 	for (c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-			memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
-	return n == (ssize_t)size ? 0 : n ? -EPROTO : -ECONNRESET;
+			memcpy(came, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	err = n == (ssize_t)size ? 0 : n ? -EPROTO : -ECONNRESET;
+	for (int i = 0; i < 2; i++) {
+		if (!err && fds)
+			fds[i] = came[i];
+		else if (came[i] >= 0)
+			close(came[i]);
+	}
+	return err;
 }
 
 /* Whose process it is; -EACCES: another user's. */
@@ -199,7 +205,7 @@ int coll_boot_accept(int listener, const vn_unique_id *id, uint64_t wait_ns,
 {
 	const char *what = NULL;
 	struct ucred who;
-	int fds[2], err;
+	int err;
 
 	err = wait_for(listener, wait_ns);
 	if (err)
@@ -210,7 +216,7 @@ int coll_boot_accept(int listener, const vn_unique_id *id, uint64_t wait_ns,
 	err = peer(guest->fd, &who);
 	if (err == -EACCES)
 		what = "a process of another user";
-	err = err ?: hear(guest->fd, TALK_NS, &guest->hello, sizeof(guest->hello), fds);
+	err = err ?: hear(guest->fd, TALK_NS, &guest->hello, sizeof(guest->hello), NULL);
 	if (!err)
 		what = odd(&guest->hello, id);
 	if (!err && !what) {
@@ -229,7 +235,6 @@ int coll_boot_answer(const struct coll_guest *guest, int err, const char *text, 
 {
 	struct answer a = { .error = err };
 	const int fds[2] = { board, domain };
-	int none[2];
 	char word;
 
 	if (err) {
@@ -238,7 +243,7 @@ int coll_boot_answer(const struct coll_guest *guest, int err, const char *text, 
 	}
 	a.fds = board >= 0 ? 2 : 0;
 	return tell(guest->fd, &a, sizeof(a), fds, a.fds)
-		       ?: hear(guest->fd, TALK_NS, &word, sizeof(word), none);
+		       ?: hear(guest->fd, TALK_NS, &word, sizeof(word), NULL);
 }
 
 void coll_boot_go(int fd, int err, const char *text)
@@ -252,7 +257,7 @@ void coll_boot_go(int fd, int err, const char *text)
 
 /* ---- others ----------------------------------------------------------------------- */
 
-static int hear_answer(int fd, uint64_t wait_ns, int fds[2])
+static int hear_answer(int fd, uint64_t wait_ns, int *fds)
 {
 	struct answer a;
 	int err = hear(fd, wait_ns, &a, sizeof(a), fds);
@@ -325,7 +330,5 @@ int coll_boot_ready(int fd)
 
 int coll_boot_wait(int fd, uint64_t wait_ns)
 {
-	int fds[2];
-
-	return hear_answer(fd, wait_ns, fds);
+	return hear_answer(fd, wait_ns, NULL);
 }
