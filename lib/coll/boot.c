@@ -19,6 +19,8 @@
 #define VERSION 1u
 /* A process that has begun to talk goes on within that time. */
 #define TALK_NS 10000000000ull
+/* Until then it is anybody: who does not say who he is keeps the others waiting. */
+#define HELLO_NS 2000000000ull
 
 struct answer {
 	int32_t error;
@@ -216,7 +218,7 @@ int coll_boot_accept(int listener, const vn_unique_id *id, uint64_t wait_ns,
 	err = peer(guest->fd, &who);
 	if (err == -EACCES)
 		what = "a process of another user";
-	err = err ?: hear(guest->fd, TALK_NS, &guest->hello, sizeof(guest->hello), NULL);
+	err = err ?: hear(guest->fd, HELLO_NS, &guest->hello, sizeof(guest->hello), NULL);
 	if (!err)
 		what = odd(&guest->hello, id);
 	if (!err && !what) {
