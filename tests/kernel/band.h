@@ -102,4 +102,27 @@ static UNUSED void band_end(struct band *b)
 	munmap(b->notes, (VN_MAX_CHIPS + 1) * sizeof(*b->notes));
 }
 
+/* A point: so many ranks do it, and nothing is wrong. */
+static UNUSED void band_point(int ranks, unsigned int (*fn)(struct band *b), const char *what)
+{
+	struct band b;
+
+	band_begin(&b, ranks);
+	tap_ok(!band_run(&b, fn), "%s, %d processes", what, ranks);
+	band_end(&b);
+}
+
+static UNUSED int band_next(const struct band *b, int shift)
+{
+	return (b->rank + shift + b->ranks) % b->ranks;
+}
+
+/* What went wrong in a rank's process; nothing if err is 0. */
+static UNUSED unsigned int band_bad(const struct band *b, int err, const char *what)
+{
+	if (err)
+		tap_diag("rank %d: %s: %d (%s)", b->rank, what, err, vn_error());
+	return err != 0;
+}
+
 #endif
