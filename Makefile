@@ -111,7 +111,7 @@ lib-tests: $(tests_lib)
 benches: $(benches)
 
 demo:
-	$(Q)tools/dev/deps.sh build guest
+	$(Q)tools/dev/deps.sh build guest demo
 	$(Q)$(MAKE) --no-print-directory $(library) $(programs) module
 	$(Q)B=$(B) tools/demo/demo.sh
 

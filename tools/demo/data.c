@@ -178,3 +178,13 @@ void digits_free(struct digits *d)
 	free(d->at);
 	memset(d, 0, sizeof(*d));
 }
+
+uint64_t fnv1a64(const void *data, uint64_t bytes)
+{
+	const uint8_t *p = data;
+	uint64_t h = 0xcbf29ce484222325;
+
+	while (bytes--)
+		h = (h ^ *p++) * 0x100000001b3;
+	return h;
+}

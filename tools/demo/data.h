@@ -34,4 +34,7 @@ uint64_t next_random(uint64_t *state);
 /* Says what is wrong on stderr; -1. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* FNV-1a, 64 bits. */
+uint64_t fnv1a64(const void *data, uint64_t bytes);
+
 #endif

@@ -17,3 +17,7 @@ bpftrace -e "$script" -c "$VN_BUILD/vneuron-train -d /dev/vneuron0 -f tools/demo
 # The tracer does not pass the program's status on: the file is the evidence.
 [ -s "$VN_OUT/kernel.weights" ]
 run neuronctl -d /dev/vneuron0 switch show | tail -12
+# The same once more as processes, a chip each, that find each other through the launcher.
+mpirun=$(command -v mpirun.openmpi || command -v mpirun)
+run "$mpirun" --oversubscribe --allow-run-as-root -np "$VN_RANKS" \
+	vneuron-train -w -d /dev/vneuron0 -f tools/demo/digits.csv -o "$VN_OUT/processes.weights"

@@ -58,11 +58,11 @@ static void lay_out(struct mlp *m, const struct digits *d)
 
 static int take_memory(struct mlp *m)
 {
-	uint64_t tables = (uint64_t)m->batches * m->chips * sizeof(struct vn_operand);
+	uint64_t tables = (uint64_t)m->batches * m->own * sizeof(struct vn_operand);
 	uint32_t c;
 	int err;
 
-	for (c = 0; c < m->chips; c++) {
+	for (c = m->first; c < m->first + m->own; c++) {
 		err = vn_mem_alloc(m->dev, c, m->at.bytes, &m->mem[c]);
 		if (err == -ENOSPC)
 			return complain("HBM too small for the network and %u samples: %s",
@@ -70,7 +70,7 @@ static int take_memory(struct mlp *m)
 		if (err)
 			return complain("HBM: %s", vn_error());
 	}
-	if (vn_mem_alloc(m->dev, 0, tables, &m->tables))
+	if (vn_mem_alloc(m->dev, m->first, tables, &m->tables))
 		return complain("HBM for the parameters of %u batches: %s", m->batches, vn_error());
 	return 0;
 }
@@ -95,7 +95,7 @@ static void deal(struct mlp *m, const struct digits *d)
 	uint32_t b, c, r, i;
 
 	for (b = 0; b < m->batches; b++) {
-		for (c = 0; c < m->chips; c++) {
+		for (c = m->first; c < m->first + m->own; c++) {
 			float *pixels = host_at(m, c, batch_at(m, b));
 			int32_t *labels = (int32_t *)(pixels + m->rows * DIGIT_PIXELS);
 
@@ -106,11 +106,11 @@ static void deal(struct mlp *m, const struct digits *d)
 				memcpy(pixels + r * DIGIT_PIXELS, s->pixel, sizeof(s->pixel));
 				labels[r] = s->label;
 			}
-			((struct vn_operand *)m->tables.ptr)[b * m->chips + c] =
+			((struct vn_operand *)m->tables.ptr)[b * m->own + c - m->first] =
 				vn_at(&m->mem[c], batch_at(m, b));
 		}
 	}
-	for (c = 0; c < m->chips; c++)
+	for (c = m->first; c < m->first + m->own; c++)
 		for (r = 0, i = d->train + c; i < d->count; r++, i += m->chips)
 			memcpy((float *)host_at(m, c, m->at.held) + r * DIGIT_PIXELS,
 			       d->at[i].pixel, sizeof(d->at[i].pixel));
@@ -219,28 +219,44 @@ static int build_init(struct mlp *m, vn_builder_t b)
 	return vn_build_broadcast(b, chips, m->chips, 0, at[0], at, WEIGHTS * 4);
 }
 
-static int build_step(struct mlp *m, vn_builder_t b, float rate)
+static void build_gradients(struct mlp *m, vn_builder_t b)
 {
-	struct vn_operand at[VN_MAX_CHIPS];
-	uint16_t chips[VN_MAX_CHIPS];
 	struct draft f;
-	uint32_t c;
-	int err;
 
-	for (c = 0; c < m->chips; c++) {
-		/* Parameter c is where chip c has the batch's samples. */
-		uint64_t pixels = VN_ADDR_PARAM(c, 0);
+	for (uint32_t c = m->first; c < m->first + m->own; c++) {
+		/* A parameter is where the chip has the batch's samples. */
+		uint64_t pixels = VN_ADDR_PARAM(c - m->first, 0);
 
 		draft_begin(&f, m, b, c);
 		build_forward(&f, pixels, m->rows);
 		build_backward(&f, pixels, m->rows, 1.0f / (float)(m->rows * m->chips));
 	}
-	everywhere(m, m->at.grads, chips, at);
-	err = vn_build_all_reduce(b, chips, m->chips, at, at, WEIGHTS, VN_FLOAT32, VN_SUM);
-	for (c = 0; c < m->chips && !err; c++) {
+}
+
+static void build_update(struct mlp *m, vn_builder_t b, float rate)
+{
+	struct draft f;
+
+	for (uint32_t c = m->first; c < m->first + m->own; c++) {
 		draft_begin(&f, m, b, c);
 		ewise(&f, VN_OP_AXPY, f.grads, 0, f.weights, 0, 1, WEIGHTS, -rate);
 	}
+}
+
+/* All of it in one plan, if all chips are this process's. */
+static int build_step(struct mlp *m, vn_builder_t b, float rate)
+{
+	struct vn_operand at[VN_MAX_CHIPS];
+	uint16_t chips[VN_MAX_CHIPS];
+	int err;
+
+	build_gradients(m, b);
+	if (m->comm)
+		return 0;
+	everywhere(m, m->at.grads, chips, at);
+	err = vn_build_all_reduce(b, chips, m->chips, at, at, WEIGHTS, VN_FLOAT32, VN_SUM);
+	if (!err)
+		build_update(m, b, rate);
 	return err;
 }
 
@@ -249,7 +265,7 @@ static void build_eval(struct mlp *m, vn_builder_t b, const struct digits *d)
 	struct draft f;
 	uint32_t c;
 
-	for (c = 0; c < m->chips && held_rows(m, d, c); c++) {
+	for (c = m->first; c < m->first + m->own && held_rows(m, d, c); c++) {
 		draft_begin(&f, m, b, c);
 		build_forward(&f, m->mem[c].addr + m->at.held, held_rows(m, d, c));
 	}
@@ -260,10 +276,14 @@ static int make_plans(struct mlp *m, const struct digits *d, float rate)
 	vn_builder_t init = NULL, step = NULL, eval = NULL;
 	int err;
 
+	/* Before or behind what all ranks do. */
 	err = vn_builder_create(m->dev, 0, &init);
-	err = err ?: build_init(m, init);
-	err = err ?: vn_builder_finish(init, &m->init);
-	err = err ?: vn_builder_create(m->dev, m->chips, &step);
+	if (!err && m->comm)
+		build_update(m, init, rate);
+	else
+		err = err ?: build_init(m, init);
+	err = err ?: vn_builder_finish(init, m->comm ? &m->update : &m->init);
+	err = err ?: vn_builder_create(m->dev, m->own, &step);
 	err = err ?: build_step(m, step, rate);
 	err = err ?: vn_builder_finish(step, &m->step);
 	err = err ?: vn_builder_create(m->dev, 0, &eval);
@@ -287,29 +307,67 @@ static int run(struct mlp *m, const char *what, vn_plan_t plan, uint64_t params)
 
 /* ---- the network ------------------------------------------------------- */
 
-int mlp_create(struct mlp *m, vn_device_t dev, const struct digits *d, float rate, uint64_t seed)
+/* An operation of all ranks, waited for. */
+static int all_ranks(const struct mlp *m, const char *what, int started)
+{
+	if (started || vn_comm_sync(m->comm, PATIENCE_NS))
+		return complain("%s failed: %s", what, vn_error());
+	return 0;
+}
+
+static int share_weights(struct mlp *m)
+{
+	void *weights = host_at(m, m->first, m->at.weights);
+
+	if (!m->comm)
+		return run(m, "broadcast of the weights", m->init, 0);
+	return all_ranks(m, "broadcast of the weights",
+			 vn_broadcast(weights, weights, WEIGHTS, VN_FLOAT32, 0, m->comm, NULL));
+}
+
+/* Which chips this process has. */
+static int count_chips(struct mlp *m)
 {
 	struct vn_query query;
+	int ranks, rank;
+
+	if (vn_device_query(m->dev, &query))
+		return complain("%s: %s", vn_device_spec(m->dev), vn_error());
+	m->chips = m->own = query.chips;
+	if (!m->comm)
+		return 0;
+	if (vn_comm_count(m->comm, &ranks) || vn_comm_user_rank(m->comm, &rank))
+		return complain("%s", vn_error());
+	m->chips = (uint32_t)ranks;
+	m->first = (uint32_t)rank;
+	m->own = 1;
+	return 0;
+}
+
+int mlp_create(struct mlp *m, vn_device_t dev, vn_comm_t comm, const struct digits *d, float rate,
+	       uint64_t seed)
+{
 	uint32_t round;
 
 	memset(m, 0, sizeof(*m));
 	m->dev = dev;
-	if (vn_device_query(dev, &query))
-		return complain("%s: %s", vn_device_spec(dev), vn_error());
-	m->chips = query.chips;
+	m->comm = comm;
+	if (count_chips(m))
+		return -1;
 	m->rows = BATCH / m->chips ?: 1;
 	round = m->rows * m->chips;
 	m->batches = (d->train + round - 1) / round;
 	lay_out(m, d);
 	if (take_memory(m))
 		goto undo;
-	if (vn_queue_create(dev, 0, QUEUE_DEPTH, -1, &m->q)) {
-		complain("can't make a queue on chip 0: %s", vn_error());
+	if (vn_queue_create(dev, m->first, QUEUE_DEPTH, -1, &m->q)) {
+		complain("can't make a queue on chip %u: %s", m->first, vn_error());
 		goto undo;
 	}
 	deal(m, d);
-	draw_weights(host_at(m, 0, m->at.weights), seed);
-	if (make_plans(m, d, rate) || run(m, "broadcast of the weights", m->init, 0))
+	if (!m->first)
+		draw_weights(host_at(m, 0, m->at.weights), seed);
+	if (make_plans(m, d, rate) || share_weights(m))
 		goto undo;
 	return 0;
 undo:
@@ -327,6 +385,8 @@ void mlp_destroy(struct mlp *m)
 		vn_plan_destroy(m->init);
 	if (m->step)
 		vn_plan_destroy(m->step);
+	if (m->update)
+		vn_plan_destroy(m->update);
 	if (m->eval)
 		vn_plan_destroy(m->eval);
 	if (m->tables.ptr)
@@ -339,18 +399,26 @@ void mlp_destroy(struct mlp *m)
 
 int mlp_step(struct mlp *m, uint32_t batch)
 {
-	uint64_t table = (uint64_t)batch * m->chips * sizeof(struct vn_operand);
+	uint64_t table = (uint64_t)batch * m->own * sizeof(struct vn_operand);
+	void *grads = host_at(m, m->first, m->at.grads);
 
-	return run(m, "step", m->step, m->tables.addr + table);
+	if (run(m, "step", m->step, m->tables.addr + table))
+		return -1;
+	if (!m->comm)
+		return 0;
+	if (all_ranks(m, "all-reduce of the gradients",
+		      vn_all_reduce(grads, grads, WEIGHTS, VN_FLOAT32, VN_SUM, m->comm, NULL)))
+		return -1;
+	return run(m, "update", m->update, 0);
 }
 
-double mlp_loss(const struct mlp *m)
+int mlp_loss(const struct mlp *m, double *loss)
 {
 	uint32_t b, c, r;
 	double sum = 0;
 
 	for (b = 0; b < m->batches; b++) {
-		for (c = 0; c < m->chips; c++) {
+		for (c = m->first; c < m->first + m->own; c++) {
 			const float *losses = host_at(m, c, batch_at(m, b));
 
 			losses += m->rows * (DIGIT_PIXELS + 1);
@@ -358,7 +426,24 @@ double mlp_loss(const struct mlp *m)
 				sum += losses[r];
 		}
 	}
-	return sum / ((double)m->batches * m->chips * m->rows);
+	if (m->comm && all_ranks(m, "sum of the losses",
+				 vn_all_reduce(&sum, &sum, 1, VN_FLOAT64, VN_SUM, m->comm, NULL)))
+		return -1;
+	*loss = sum / ((double)m->batches * m->chips * m->rows);
+	return 0;
+}
+
+int mlp_checksums(const struct mlp *m, uint64_t sums[VN_MAX_CHIPS])
+{
+	uint64_t mine;
+
+	for (uint32_t c = m->first; c < m->first + m->own; c++)
+		sums[c] = fnv1a64(mlp_weights(m, c), mlp_weight_bytes());
+	if (!m->comm)
+		return 0;
+	mine = sums[m->first];
+	return all_ranks(m, "comparison of the weights",
+			 vn_all_gather(&mine, sums, 1, VN_UINT64, m->comm, NULL));
 }
 
 int mlp_evaluate(struct mlp *m, const struct digits *d, uint32_t *right)
@@ -368,7 +453,7 @@ int mlp_evaluate(struct mlp *m, const struct digits *d, uint32_t *right)
 	if (run(m, "evaluation", m->eval, 0))
 		return -1;
 	*right = 0;
-	for (c = 0; c < m->chips; c++) {
+	for (c = m->first; c < m->first + m->own; c++) {
 		const float *logits = host_at(m, c, m->at.logits);
 
 		for (i = d->train + c; i < d->count; i += m->chips, logits += DIGIT_CLASSES) {
@@ -378,7 +463,10 @@ int mlp_evaluate(struct mlp *m, const struct digits *d, uint32_t *right)
 			*right += (int32_t)best == d->at[i].label;
 		}
 	}
-	return 0;
+	if (!m->comm)
+		return 0;
+	return all_ranks(m, "count of what is right",
+			 vn_all_reduce(right, right, 1, VN_UINT32, VN_SUM, m->comm, NULL));
 }
 
 const void *mlp_weights(const struct mlp *m, uint32_t chip)

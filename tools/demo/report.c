@@ -21,16 +21,6 @@ int traffic_read(vn_device_t dev, struct traffic *t)
 	return n < 0 ? complain("can't read the switch's ports: %s", vn_error()) : 0;
 }
 
-uint64_t fnv1a64(const void *data, uint64_t bytes)
-{
-	const uint8_t *p = data;
-	uint64_t h = 0xcbf29ce484222325;
-
-	while (bytes--)
-		h = (h ^ *p++) * 0x100000001b3;
-	return h;
-}
-
 static int by_value(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -76,7 +66,7 @@ static double percent_right(const struct report *r)
 
 void report_text(struct report *r)
 {
-	uint32_t plane, chips = r->net->chips;
+	uint32_t plane, links = r->after.count / r->after.planes;
 	struct spread tx, rx;
 	uint64_t total = 0;
 
@@ -95,7 +85,7 @@ void report_text(struct report *r)
 		plane_spread(r, plane, &tx, &rx);
 		printf("  plane %u    %18" PRIu64 " %10" PRIu64 " %10" PRIu64 " %15" PRIu64
 		       " %10" PRIu64 " %10" PRIu64 "\n",
-		       plane, tx.min, tx.sum / chips, tx.max, rx.min, rx.sum / chips, rx.max);
+		       plane, tx.min, tx.sum / links, tx.max, rx.min, rx.sum / links, rx.max);
 		total += tx.sum;
 	}
 	printf("switch     %" PRIu64 " bytes over %u links, %" PRIu64 " a step\n", total,
@@ -145,9 +135,9 @@ void report_json(struct report *r)
 	for (plane = 0; plane < r->after.planes; plane++) {
 		plane_spread(r, plane, &tx, &rx);
 		printf("%s\n  {\"plane\": %u, ", plane ? "," : "", plane);
-		json_spread("tx_bytes", &tx, m->chips);
+		json_spread("tx_bytes", &tx, r->after.count / r->after.planes);
 		printf(", ");
-		json_spread("rx_bytes", &rx, m->chips);
+		json_spread("rx_bytes", &rx, r->after.count / r->after.planes);
 		printf("}");
 	}
 	printf("]}\n");

@@ -28,8 +28,6 @@ struct report {
 
 int traffic_read(vn_device_t dev, struct traffic *t);
 
-uint64_t fnv1a64(const void *data, uint64_t bytes);
-
 void report_text(struct report *r);
 void report_json(struct report *r);
 

@@ -30,12 +30,14 @@ struct options {
 	uint32_t epochs;
 	uint64_t seed;
 	bool quiet, json;
+	bool world; /* a process of several, which a launcher started */
+	bool silent; /* another one of them speaks */
 };
 
 static void usage(FILE *to)
 {
 	fprintf(to,
-		"usage: vneuron-train [-d DEVICE] [-f FILE] [-e EPOCHS] [-s SEED] [-o FILE] [-jq]\n"
+		"usage: vneuron-train [-d DEVICE] [-f FILE] [-e EPOCHS] [-s SEED] [-o FILE] [-jqw]\n"
 		"  -d DEVICE  /dev/vneuron0, embedded, embedded:sleds=36,chips=4,...\n"
 		"             (default $VNEURON_DEVICE, else /dev/vneuron0, else embedded)\n"
 		"  -f FILE    samples (default: the digits that come with the program)\n"
@@ -44,6 +46,8 @@ static void usage(FILE *to)
 		"  -o FILE    write the weights there, raw fp32, if all went well\n"
 		"  -j         print the summary as JSON, and nothing else\n"
 		"  -q         no progress\n"
+		"  -w         one of several processes with a chip each, started by mpirun, prun or\n"
+		"             srun; on the kernel module\n"
 		"Exit status: 0; 1 if it failed, if fewer than %.0f %% of the held-out samples\n"
 		"are recognised, or if replicas differ; 2 for wrong usage.\n",
 		EPOCHS, SEED, ACCURACY_MIN * 100);
@@ -73,7 +77,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	int c;
 
 	*o = (struct options){ .epochs = EPOCHS, .seed = SEED };
-	while ((c = getopt(argc, argv, "d:f:e:s:o:jqh")) >= 0) {
+	while ((c = getopt(argc, argv, "d:f:e:s:o:jqwh")) >= 0) {
 		switch (c) {
 		case 'd':
 			o->device = optarg;
@@ -99,6 +103,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'q':
 			o->quiet = true;
+			break;
+		case 'w':
+			o->world = true;
 			break;
 		case 'h':
 			usage(stdout);
@@ -128,7 +135,7 @@ static void show_progress(const struct options *o, const struct report *r)
 	bool last = r->epochs == o->epochs, tty = isatty(STDOUT_FILENO);
 	char bar[BAR + 1];
 
-	if (o->quiet || (!tty && !last && r->epochs % every))
+	if (o->quiet || o->silent || (!tty && !last && r->epochs % every))
 		return;
 	done = (uint64_t)BAR * r->epochs / o->epochs;
 	for (i = 0; i < BAR; i++)
@@ -155,7 +162,8 @@ static int train(struct mlp *m, const struct options *o, struct report *r)
 		}
 		if (mlp_evaluate(m, r->data, &r->right))
 			return -1;
-		r->loss = mlp_loss(m);
+		if (mlp_loss(m, &r->loss))
+			return -1;
 		r->epochs++;
 		show_progress(o, r);
 	}
@@ -165,19 +173,22 @@ static int train(struct mlp *m, const struct options *o, struct report *r)
 }
 
 /* Looks at every chip's own bytes. */
-static void compare_replicas(const struct mlp *m, struct report *r)
+static int compare_replicas(const struct mlp *m, const struct options *o, struct report *r)
 {
-	uint64_t bytes = mlp_weight_bytes();
-	uint32_t c;
+	uint64_t sums[VN_MAX_CHIPS];
 
+	if (mlp_checksums(m, sums))
+		return -1;
 	r->identical = true;
-	for (c = 1; c < m->chips; c++) {
-		if (!memcmp(mlp_weights(m, c), mlp_weights(m, 0), bytes))
+	r->checksum = sums[0];
+	for (uint32_t c = 1; c < m->chips; c++) {
+		if (sums[c] == sums[0])
 			continue;
-		complain("the weights of chip %u differ from chip 0's", c);
+		if (!o->silent)
+			complain("the weights of chip %u differ from chip 0's", c);
 		r->identical = false;
 	}
-	r->checksum = fnv1a64(mlp_weights(m, 0), bytes);
+	return 0;
 }
 
 static int write_weights(const struct mlp *m, const char *file)
@@ -195,7 +206,7 @@ static int write_weights(const struct mlp *m, const char *file)
 		return complain("%s: %s", file, strerror(errno));
 	}
 	/* A file system may pin what it writes from, and mapped HBM can't be pinned. */
-	memcpy(copy, mlp_weights(m, 0), bytes);
+	memcpy(copy, mlp_weights(m, m->first), bytes);
 	ok = fwrite(copy, bytes, 1, f) == 1;
 	free(copy);
 	if (fclose(f) || !ok)
@@ -215,12 +226,15 @@ static int train_and_report(struct mlp *m, const struct digits *d, const struct 
 	}
 	if (traffic_read(m->dev, &r.before) || train(m, o, &r) || traffic_read(m->dev, &r.after))
 		goto out;
-	compare_replicas(m, &r);
-	if (o->json)
+	if (compare_replicas(m, o, &r))
+		goto out;
+	if (o->json && !o->silent)
 		report_json(&r);
-	else
+	else if (!o->silent)
 		report_text(&r);
 	err = r.identical ? 0 : -1;
+	if (o->silent)
+		goto out;
 	if (r.right < ACCURACY_MIN * (d->count - d->train))
 		err = complain("only %u of %u held-out samples recognised; want %.0f %%", r.right,
 			       d->count - d->train, ACCURACY_MIN * 100);
@@ -234,11 +248,52 @@ out:
 	return err;
 }
 
+static int teach(struct options *o, const struct digits *data, vn_device_t dev, vn_comm_t comm)
+{
+	struct mlp net;
+	int err = mlp_create(&net, dev, comm, data, RATE, o->seed);
+
+	if (err)
+		return err;
+	if (!o->json && !o->silent) {
+		printf("%s (%s): %u chips%s; %u samples to train, %u held out; %u a step\n",
+		       vn_device_spec(dev), vn_device_home(dev), net.chips,
+		       comm ? ", a process each" : "", data->train, data->count - data->train,
+		       net.rows * net.chips);
+		fflush(stdout);
+	}
+	err = train_and_report(&net, data, o);
+	/* Nobody's memory goes while another one may be at it. */
+	if (comm && !err && (vn_barrier(comm, NULL) || vn_comm_sync(comm, VN_FOREVER)))
+		err = complain("%s", vn_error());
+	mlp_destroy(&net);
+	return err;
+}
+
+/* The ranks of a launcher: the first one speaks. */
+static int teach_in_world(struct options *o, const struct digits *data, vn_device_t dev)
+{
+	struct vn_config config = VN_CONFIG_INITIALIZER;
+	vn_comm_t comm;
+	int err, rank;
+
+	config.dev = dev;
+	if (vn_comm_init_world(&comm, &config))
+		return complain("%s", vn_error());
+	vn_comm_user_rank(comm, &rank);
+	o->silent = rank;
+	err = teach(o, data, dev, comm);
+	if (err) {
+		vn_comm_abort(comm);
+		return err;
+	}
+	return vn_comm_destroy(comm) ? complain("%s", vn_error()) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct digits data;
 	struct options o;
-	struct mlp net;
 	vn_device_t dev;
 	int err;
 
@@ -252,17 +307,7 @@ int main(int argc, char **argv)
 		digits_free(&data);
 		return 1;
 	}
-	err = mlp_create(&net, dev, &data, RATE, o.seed);
-	if (!err) {
-		if (!o.json) {
-			printf("%s (%s): %u chips; %u samples to train, %u held out; %u a step\n",
-			       vn_device_spec(dev), vn_device_home(dev), net.chips, data.train,
-			       data.count - data.train, net.rows * net.chips);
-			fflush(stdout);
-		}
-		err = train_and_report(&net, &data, &o);
-		mlp_destroy(&net);
-	}
+	err = o.world ? teach_in_world(&o, &data, dev) : teach(&o, &data, dev, NULL);
 	vn_close(dev);
 	digits_free(&data);
 	return err ? 1 : 0;

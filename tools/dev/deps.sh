@@ -18,6 +18,7 @@ declare -A groups=(
 		libnl-3-dev libnl-genl-3-dev libnuma-dev liburing-dev libpmix-dev
 		systemtap-sdt-dev"
 	[guest]="qemu-system-x86 busybox-static cpio kmod xz-utils zstd bpftrace"
+	[demo]="openmpi-bin"
 	[check]="g++ sparse dwarves clang libclang-rt-14-dev numactl procps util-linux iproute2 python3
 		openmpi-bin"
 	[debug]="bc bison flex libelf-dev libssl-dev cpio kmod perl xz-utils"
