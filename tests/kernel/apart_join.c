@@ -119,8 +119,8 @@ static void late(void)
 	struct try *zero, *one, *two;
 
 	tries_begin();
-	zero = try_start(2, 0, (struct try){ .stay_ms = 2000 });
-	one = try_start(2, 1, (struct try){ .stay_ms = 2000 });
+	zero = try_start(2, 0, (struct try){ .stay_ms = 1200 });
+	one = try_start(2, 1, (struct try){ .stay_ms = 1200 });
 	await_in(one);
 	two = try_start(2, 1, impatient);
 	tries_wait();
@@ -142,7 +142,7 @@ static void busy(void)
 	       "a device handle that has windows in another domain; the others go on");
 }
 
-/* ---- twice in one process -------------------------------------------------------------- */
+/* ---- twice in one process ----------------------------------------------------------- */
 
 static vn_device_t twice_dev;
 
@@ -178,13 +178,13 @@ static void twice(void)
 	pid_t pid;
 
 	tries_begin();
-	zero = try_start(3, 0, (struct try){ .stay_ms = 1500 });
+	zero = try_start(3, 0, (struct try){ .stay_ms = 700 });
 	for (int i = 1; i < 4; i++) {
 		tries[i] = (struct try){ .ranks = 3,
 					 .rank = 1,
 					 .chip = -1,
 					 .timeout_ns = 20 * SECOND,
-					 .stay_ms = i == 1 ? 1500 : 0 };
+					 .stay_ms = i == 1 ? 700 : 0 };
 		tries[i].pid = -1;
 	}
 	pid = fork();
@@ -192,7 +192,7 @@ static void twice(void)
 		twice_main();
 	tries[4].pid = -1;
 	await_in(&tries[4]);
-	two = try_start(3, 2, (struct try){ .stay_ms = 1500 });
+	two = try_start(3, 2, (struct try){ .stay_ms = 700 });
 	waitpid(pid, NULL, 0);
 	tries_wait();
 	tap_ok(told(&tries[2], -EEXIST, "rank 1 has joined already") &
@@ -201,7 +201,7 @@ static void twice(void)
 	       "twice in one process; all go on");
 }
 
-/* ---- who dies ------------------------------------------------------------------------------ */
+/* ---- who dies ----------------------------------------------------------------------- */
 
 static void rank_0_dies(void)
 {

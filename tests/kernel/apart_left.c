@@ -10,7 +10,7 @@
 
 #include "sums.h"
 
-/* ---- memory comes and goes --------------------------------------------------------------- */
+/* ---- memory comes and goes ---------------------------------------------------------- */
 
 static unsigned int one_buffer(struct band *b, int32_t i, uint64_t bytes)
 {
@@ -41,7 +41,7 @@ static unsigned int come_and_go(struct band *b)
 {
 	unsigned int wrong = 0;
 
-	for (int32_t i = 0; i < (quick() ? 60 : 1000); i++)
+	for (int32_t i = 0; i < (quick() ? 30 : 1000); i++)
 		wrong += one_buffer(b, i, 64u << (10 + i % 5 % 3));
 	return wrong;
 }
@@ -53,7 +53,7 @@ static unsigned int large(struct band *b)
 	unsigned int wrong = 0;
 
 	NEED(vn_chip_query(b->dev, (uint32_t)b->rank, &q));
-	for (int32_t i = 0; i < (quick() ? 40 : 120); i++)
+	for (int32_t i = 0; i < (quick() ? 20 : 120); i++)
 		wrong += one_buffer(b, i, q.hbm_bytes / 8);
 	return wrong;
 }
@@ -83,7 +83,7 @@ static unsigned int windows(struct band *b)
 	return wrong;
 }
 
-/* ---- nothing is left ---------------------------------------------------------------------- */
+/* ---- nothing is left ---------------------------------------------------------------- */
 
 struct used {
 	uint64_t files, hbm, windows, queues;

@@ -37,7 +37,7 @@ struct seat {
 
 static struct seat seat[MAX_RANKS];
 
-/* ---- what they do ---------------------------------------------------------------------- */
+/* ---- what they do ------------------------------------------------------------------- */
 
 enum act { SUM, SCAN, GATHER, ALL_TO_ALL, RING, PUT, SIGNAL, ACTS };
 
@@ -158,7 +158,7 @@ static void *rest(void *arg)
 	return NULL;
 }
 
-/* ---- a process ------------------------------------------------------------------------------ */
+/* ---- a process ---------------------------------------------------------------------- */
 
 static unsigned int each(void *(*fn)(void *))
 {
@@ -303,10 +303,10 @@ static void test(const char *of, int last, bool by_one)
 
 int main(void)
 {
-	test("000111", 5, false);
 	test("000111", 0, false);
 	test("010101", 3, true);
 	if (!quick()) {
+		test("000111", 5, false);
 		test("010101", 0, false);
 		test("0112222", 0, false);
 	}
