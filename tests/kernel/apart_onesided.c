@@ -35,7 +35,7 @@ static unsigned int close_window(struct band *b, vn_comm_window_t w)
 	return band_bad(b, meet(b) ?: vn_comm_window_deregister(b->comm, w), "deregister");
 }
 
-/* ---- puts and gets -------------------------------------------------------------------- */
+/* ---- puts and gets ------------------------------------------------------------------ */
 
 /* What a rank has at a place of a window: each puts to slots of its own. */
 struct slot {
@@ -150,7 +150,7 @@ static unsigned int ends(struct band *b)
 	return wrong;
 }
 
-/* ---- signals --------------------------------------------------------------------------- */
+/* ---- signals ------------------------------------------------------------------------ */
 
 #define BALL 6000u
 
@@ -225,7 +225,7 @@ static unsigned int counts(struct band *b)
 	return !err;
 }
 
-/* ---- several windows ----------------------------------------------------------------------- */
+/* ---- several windows ---------------------------------------------------------------- */
 
 #define WINDOWS 12
 
@@ -300,7 +300,7 @@ static unsigned int at_once(struct band *b)
 	return wrong;
 }
 
-/* ---- order -------------------------------------------------------------------------------- */
+/* ---- order -------------------------------------------------------------------------- */
 
 /*
  * Rank 1 signals rank 2 when a message of rank 0 has come: 2 looks into 1's memory. Then
@@ -353,7 +353,7 @@ static unsigned int order(struct band *b)
 	return wrong;
 }
 
-/* ---- what goes wrong --------------------------------------------------------------------------- */
+/* ---- what goes wrong ---------------------------------------------------------------- */
 
 static unsigned int not_in_hbm(struct band *b)
 {

@@ -57,7 +57,7 @@ static unsigned int sizes(struct band *b)
 	return wrong;
 }
 
-/* ---- all to all ----------------------------------------------------------------------- */
+/* ---- all to all --------------------------------------------------------------------- */
 
 #define CELL 512u
 
@@ -106,7 +106,7 @@ static unsigned int exchange(struct band *b)
 	return wrong;
 }
 
-/* ---- many --------------------------------------------------------------------------------- */
+/* ---- many --------------------------------------------------------------------------- */
 
 /* Lengths on both sides of what is cut into pieces, one in a while. */
 static uint64_t nth_length(uint32_t n)
@@ -171,7 +171,7 @@ static unsigned int many(struct band *b)
 	return wrong;
 }
 
-/* ---- to oneself ------------------------------------------------------------------------------ */
+/* ---- to oneself --------------------------------------------------------------------- */
 
 static unsigned int oneself(struct band *b)
 {
@@ -184,7 +184,7 @@ static unsigned int oneself(struct band *b)
 	return wrong;
 }
 
-/* ---- among collectives ------------------------------------------------------------------------ */
+/* ---- among collectives -------------------------------------------------------------- */
 
 /*
  * Around the ring, then summed; the sum goes around, too, and is gathered: each uses what
@@ -228,7 +228,7 @@ static unsigned int mixed(struct band *b)
 	return wrong;
 }
 
-/* ---- what goes wrong --------------------------------------------------------------------------- */
+/* ---- what goes wrong ---------------------------------------------------------------- */
 
 /* The communicator has failed, and says so. */
 static unsigned int failed(struct band *b, int err, int want, const char *text)

@@ -71,7 +71,7 @@ static int answer(int fd, char *text, size_t size)
 	return a.error;
 }
 
-/* ---- of another user --------------------------------------------------------------------- */
+/* ---- of another user ---------------------------------------------------------------- */
 
 static pid_t listen_as_nobody(void)
 {
@@ -157,7 +157,7 @@ static void foreign_knocks(void)
 	       "another user knocks and is turned away; the others go on");
 }
 
-/* ---- of the same user ------------------------------------------------------------------------ */
+/* ---- of the same user --------------------------------------------------------------- */
 
 enum odd { RANDOM, HALF, LONGER, EMPTY, VERSION, MAGIC, FILES, LEAVES, NOT_READY, ODDS };
 
