@@ -16,6 +16,7 @@
 #include "mmap.h"
 #include "plan.h"
 #include "queue.h"
+#include "status.h"
 #include "window.h"
 
 static const struct file_operations chip_fops;
@@ -75,6 +76,8 @@ static const struct call calls[VN_IOCTL_COUNT] = {
 	ROW(VN_IOCTL_WAIT, vn_call_wait, NULL, true),
 	ROW(VN_IOCTL_PLAN_CREATE, vn_call_plan_create, vn_undo_plan_create, true),
 	ROW(VN_IOCTL_PLAN_DESTROY, vn_call_plan_destroy, NULL, false),
+	ROW(VN_IOCTL_STATUS_CREATE, vn_call_status_create, vn_undo_status_create, true),
+	ROW(VN_IOCTL_STATUS_DESTROY, vn_call_status_destroy, NULL, false),
 };
 
 /* Attached last, when nothing can fail any more: there is no way back. */

@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "plan.h"
 #include "queue.h"
+#include "status.h"
 #include "window.h"
 
 static u32 next_id;		/* contexts_lock */
@@ -35,6 +36,7 @@ struct vn_context *vn_context_open(void)
 	xa_init_flags(&ctx->plans, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&ctx->windows, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&ctx->imports, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&ctx->statuses, XA_FLAGS_ACCOUNT);
 	ctx->pid = get_pid(task_tgid(current));
 	ctx->uid = current_uid();
 
@@ -69,6 +71,7 @@ void vn_context_close(struct vn_context *ctx)
 	vn_context_close_imports(ctx);
 	vn_context_close_windows(ctx);
 	vn_context_close_memory(ctx);
+	vn_context_close_statuses(ctx);
 	vn_domain_put(ctx->domain);
 	fput(ctx->map_file);
 	put_pid(ctx->pid);

@@ -24,8 +24,8 @@ struct vn_domain;
  * are waited for; VMAs hold map_file and their object, not the context.
  *
  * objects_lock guards all that belongs to it: the table of its memory, the
- * domain it is in, and changes of its queues, plans, windows and imports. Those
- * of queues and plans are looked up under the xarray's own lock.
+ * domain it is in, and changes of its queues, plans, windows, imports and status
+ * pages. Those of queues and plans are looked up under the xarray's own lock.
  */
 struct vn_context {
 	u32 id;
@@ -43,6 +43,8 @@ struct vn_context {
 	struct xarray windows;		/* vn_share, by chip and slot */
 	struct xarray imports;		/* vn_import, by number of the object */
 	u32 nimports;
+	struct xarray statuses;		/* vn_kstatus, by number of the object */
+	u32 nstatuses;
 };
 
 struct vn_context *vn_context_open(void);

@@ -131,7 +131,8 @@ void vn_device_query(struct vn_query *a)
 	a->chips = sw->chips;
 	a->racks = sw->racks;
 	a->epoch = READ_ONCE(sw->epoch);
-	a->features = VN_FEATURE_EVENTFD | VN_FEATURE_IMPORT | VN_FEATURE_PLAN;
+	a->features = VN_FEATURE_EVENTFD | VN_FEATURE_IMPORT | VN_FEATURE_PLAN |
+		      VN_FEATURE_STATUS;
 	if (vn_fpu_avx2())
 		a->features |= VN_FEATURE_AVX2;
 	a->hbm_bytes = vn_server.hbm_bytes;

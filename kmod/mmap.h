@@ -22,7 +22,7 @@ struct vn_object_ops {
 };
 
 /*
- * Memory, a queue, or an import. References: its context's (dropped when the
+ * Memory, a queue, an import, or a status page. References: its context's (dropped when the
  * object is freed, destroyed or released), one per VMA, one per thread that is
  * using it. ops->free gives it back with the last.
  */

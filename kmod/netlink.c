@@ -15,6 +15,7 @@
 #include "plan.h"
 #include "pool.h"
 #include "queue.h"
+#include "status.h"
 #include "window.h"
 
 static struct genl_family family;
@@ -25,6 +26,7 @@ struct msg {
 	struct sk_buff *skb;
 	u32 portid, seq;
 	int flags;
+	struct netlink_callback *cb;	/* of a dump */
 };
 
 static void *begin(const struct msg *m, u8 cmd)
@@ -160,19 +162,27 @@ static u64 own_bytes(struct vn_context *ctx)
 	return bytes;
 }
 
-static int msg_context(const struct msg *m, struct netlink_callback *cb, struct vn_context *ctx)
+/* Whose it is, as the reader knows them. */
+static int put_owner(const struct msg *m, const struct vn_context *ctx)
 {
-	struct user_namespace *ns = sk_user_ns(NETLINK_CB(cb->skb).sk);
+	struct user_namespace *ns = sk_user_ns(NETLINK_CB(m->cb->skb).sk);
+	struct sk_buff *skb = m->skb;
+
+	return nla_put_u32(skb, VN_NL_A_CONTEXT, ctx->id) ||
+	       nla_put_u32(skb, VN_NL_A_PID,
+			   pid_nr_ns(ctx->pid, task_active_pid_ns(current))) ||
+	       nla_put_u32(skb, VN_NL_A_UID, from_kuid_munged(ns, ctx->uid));
+}
+
+static int msg_context(const struct msg *m, struct vn_context *ctx)
+{
 	struct sk_buff *skb = m->skb;
 	void *head = begin(m, VN_NL_CMD_CONTEXT);
 
 	if (!head)
 		return -EMSGSIZE;
 	return end(m, head,
-		   nla_put_u32(skb, VN_NL_A_CONTEXT, ctx->id) ||
-		   nla_put_u32(skb, VN_NL_A_PID,
-			       pid_nr_ns(ctx->pid, task_active_pid_ns(current))) ||
-		   nla_put_u32(skb, VN_NL_A_UID, from_kuid_munged(ns, ctx->uid)) ||
+		   put_owner(m, ctx) ||
 		   put_u64(skb, VN_NL_A_HBM_USED, own_bytes(ctx)) ||
 		   nla_put_u32(skb, VN_NL_A_QUEUES, count_entries(&ctx->queues)) ||
 		   nla_put_u32(skb, VN_NL_A_WINDOWS, count_entries(&ctx->windows)));
@@ -228,6 +238,35 @@ static int msg_plan(const struct msg *m, struct vn_context *ctx, const struct vn
 		   put_u64(skb, VN_NL_A_LAUNCHES, READ_ONCE(kp->launches)));
 }
 
+static int msg_rank(const struct msg *m, struct vn_context *ctx, const struct vn_rank_seen *r)
+{
+	const struct vn_rank_status *s = &r->s;
+	struct sk_buff *skb = m->skb;
+	void *head = begin(m, VN_NL_CMD_RANK);
+
+	if (!head)
+		return -EMSGSIZE;
+	return end(m, head,
+		   put_owner(m, ctx) ||
+		   nla_put_string(skb, VN_NL_A_COMM, r->name) ||
+		   nla_put_u32(skb, VN_NL_A_RANKS, s->ranks) ||
+		   nla_put_u32(skb, VN_NL_A_RANK, s->rank) ||
+		   nla_put_u32(skb, VN_NL_A_CHIP, s->chip) ||
+		   nla_put_u32(skb, VN_NL_A_FLAGS, s->flags) ||
+		   nla_put_u32(skb, VN_NL_A_ERROR, s->error) ||
+		   put_u64(skb, VN_NL_A_STARTED, s->started) ||
+		   put_u64(skb, VN_NL_A_POSTED, s->posted) ||
+		   put_u64(skb, VN_NL_A_COMPLETED, s->completed) ||
+		   nla_put_u32(skb, VN_NL_A_PENDING, s->pending) ||
+		   put_u64(skb, VN_NL_A_WAITS_NS, s->since_ns) ||
+		   put_u64(skb, VN_NL_A_NUMBER, s->number) ||
+		   nla_put_u32(skb, VN_NL_A_OP, s->op) ||
+		   nla_put_u32(skb, VN_NL_A_TYPE, s->type) ||
+		   nla_put_u32(skb, VN_NL_A_REDOP, s->redop) ||
+		   nla_put_u32(skb, VN_NL_A_ROOT, s->root) ||
+		   put_u64(skb, VN_NL_A_BYTES, s->bytes));
+}
+
 /* ---- plain requests -------------------------------------------------------- */
 
 static int answer(struct genl_info *info, u8 cmd, u32 chip)
@@ -273,7 +312,7 @@ static int do_chip(struct sk_buff *skb, struct genl_info *info)
 static struct msg dump_msg(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	return (struct msg){ .skb = skb, .portid = NETLINK_CB(cb->skb).portid,
-			     .seq = cb->nlh->nlmsg_seq, .flags = NLM_F_MULTI };
+			     .seq = cb->nlh->nlmsg_seq, .flags = NLM_F_MULTI, .cb = cb };
 }
 
 static int dump_device(struct sk_buff *skb, struct netlink_callback *cb)
@@ -359,7 +398,7 @@ static int dump_context(struct sk_buff *skb, struct netlink_callback *cb)
 		if (!may_see(cb, all, ctx))
 			continue;
 		mutex_lock(&ctx->objects_lock);
-		err = msg_context(&m, cb, ctx);
+		err = msg_context(&m, ctx);
 		mutex_unlock(&ctx->objects_lock);
 		if (err)
 			break;
@@ -399,6 +438,28 @@ static int dump_plan(struct sk_buff *skb, struct netlink_callback *cb)
 	return dump_objects(skb, cb, offsetof(struct vn_context, plans), plan_entry);
 }
 
+/* args[2] is the entry to go on with in page args[3], which may be gone meanwhile. */
+static int status_entry(const struct msg *m, struct vn_context *ctx, void *entry)
+{
+	const struct vn_kstatus *ks = entry;
+	long *at = &m->cb->args[2], *page = &m->cb->args[3];
+	struct vn_rank_seen seen;
+
+	if (*page != ks->object.id)
+		*at = 0;
+	*page = ks->object.id;
+	cond_resched();
+	for (; *at < VN_STATUS_ENTRIES; ++*at)
+		if (vn_kstatus_see(ks, *at, &seen) && msg_rank(m, ctx, &seen))
+			return -EMSGSIZE;
+	return 0;
+}
+
+static int dump_rank(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	return dump_objects(skb, cb, offsetof(struct vn_context, statuses), status_entry);
+}
+
 /* ---- the family ------------------------------------------------------------ */
 
 /* Attributes a command does not take are refused, by name, by the core. */
@@ -426,6 +487,7 @@ static const struct genl_ops ops[] = {
 	{ .cmd = VN_NL_CMD_QUEUE, .dumpit = dump_queue },
 	{ .cmd = VN_NL_CMD_WINDOW, .dumpit = dump_window },
 	{ .cmd = VN_NL_CMD_PLAN, .dumpit = dump_plan },
+	{ .cmd = VN_NL_CMD_RANK, .dumpit = dump_rank },
 };
 
 static struct genl_family family = {

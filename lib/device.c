@@ -227,6 +227,11 @@ int vn_attach(vn_device_t dev, uint32_t chip)
 	return err;
 }
 
+int vn_ranks(vn_device_t dev, struct vn_rank *ranks, unsigned int max)
+{
+	return dev->home->ranks(dev->ctx, ranks, max);
+}
+
 int vn_ports(vn_device_t dev, struct vn_port *ports, unsigned int max)
 {
 	return dev->home->ports(dev->ctx, ports, max);

@@ -36,6 +36,7 @@ struct vn_home {
 	int (*map)(void *ctx, uint64_t offset, uint64_t bytes, bool write, void **ptr);
 	void (*unmap)(void *ctx, void *ptr, uint64_t bytes);
 	int (*ports)(void *ctx, struct vn_port *ports, unsigned int max);
+	int (*ranks)(void *ctx, struct vn_rank *ranks, unsigned int max);
 	int (*fd)(void *ctx);
 };
 
@@ -69,6 +70,9 @@ struct vn_lib_device {
 	struct vn_alloc *mems;
 	uint32_t nmems, mems_room;
 	uint64_t mems_gen; /* atomic: counts frees */
+	/* Status pages (coll/status.c), under its lock. */
+	struct vn_rank_status *status[VN_STATUS_PAGES_MAX];
+	uint32_t nstatus;
 };
 
 void vn_handle_add(struct vn_lib_device *dev, struct vn_handle *h);

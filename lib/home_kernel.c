@@ -162,6 +162,20 @@ static int kernel_ports(void *ctx, struct vn_port *ports, unsigned int max)
 	return ret;
 }
 
+static int kernel_ranks(void *ctx, struct vn_rank *ranks, unsigned int max)
+{
+	struct vn_nl *nl;
+	int ret;
+
+	(void)ctx;
+	ret = vn_nl_open(&nl);
+	if (ret)
+		return ret;
+	ret = vn_nl_ranks(nl, ranks, max);
+	vn_nl_close(nl);
+	return ret;
+}
+
 static int kernel_fd(void *ctx)
 {
 	return ((struct node *)ctx)->fd;
@@ -177,5 +191,6 @@ const struct vn_home vn_home_kernel = {
 	.map = kernel_map,
 	.unmap = kernel_unmap,
 	.ports = kernel_ports,
+	.ranks = kernel_ranks,
 	.fd = kernel_fd,
 };

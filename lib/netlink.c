@@ -28,6 +28,12 @@ struct dump {
 	bool done;
 };
 
+struct ranks {
+	struct vn_rank *ranks;
+	unsigned int max;
+	unsigned int n;
+};
+
 struct ports {
 	struct vn_port *ports;
 	unsigned int max;
@@ -44,6 +50,7 @@ static const char *const names[__VN_NL_CMD_MAX] = {
 	[VN_NL_CMD_QUEUE] = "queues",
 	[VN_NL_CMD_WINDOW] = "windows",
 	[VN_NL_CMD_PLAN] = "plans",
+	[VN_NL_CMD_RANK] = "ranks",
 };
 
 static const struct nla_policy policy[VN_NL_A_MAX + 1] = {
@@ -61,6 +68,12 @@ static const struct nla_policy policy[VN_NL_A_MAX + 1] = {
 	[VN_NL_A_BYTES] = { .type = NLA_U64 },
 	[VN_NL_A_ACCESS ... VN_NL_A_DESCS] = { .type = NLA_U32 },
 	[VN_NL_A_LAUNCHES] = { .type = NLA_U64 },
+	[VN_NL_A_COMM] = { .type = NLA_STRING },
+	[VN_NL_A_RANKS ... VN_NL_A_ERROR] = { .type = NLA_U32 },
+	[VN_NL_A_STARTED ... VN_NL_A_COMPLETED] = { .type = NLA_U64 },
+	[VN_NL_A_PENDING] = { .type = NLA_U32 },
+	[VN_NL_A_WAITS_NS ... VN_NL_A_NUMBER] = { .type = NLA_U64 },
+	[VN_NL_A_OP ... VN_NL_A_ROOT] = { .type = NLA_U32 },
 };
 /* clang-format on */
 
@@ -308,6 +321,48 @@ int vn_nl_ports(struct vn_nl *nl, struct vn_port *ports, unsigned int max)
 {
 	struct ports p = { .ports = ports, .max = max };
 	int err = vn_nl_dump(nl, VN_NL_CMD_PORT, take_port, &p);
+
+	return err ? err : (int)p.n;
+}
+
+static int take_rank(struct nlattr *const *attrs, void *arg)
+{
+	const char *comm = vn_nl_string(attrs, VN_NL_A_COMM);
+	struct ranks *p = arg;
+	struct vn_rank *r;
+
+	if (p->n++ >= p->max)
+		return 0;
+	r = &p->ranks[p->n - 1];
+	memset(r, 0, sizeof(*r));
+	if (comm)
+		memcpy(r->comm, comm, strnlen(comm, sizeof(r->comm) - 1));
+	r->context = vn_nl_u32(attrs, VN_NL_A_CONTEXT);
+	r->pid = vn_nl_u32(attrs, VN_NL_A_PID);
+	r->uid = vn_nl_u32(attrs, VN_NL_A_UID);
+	r->ranks = vn_nl_u32(attrs, VN_NL_A_RANKS);
+	r->rank = vn_nl_u32(attrs, VN_NL_A_RANK);
+	r->chip = vn_nl_u32(attrs, VN_NL_A_CHIP);
+	r->flags = vn_nl_u32(attrs, VN_NL_A_FLAGS);
+	r->error = vn_nl_u32(attrs, VN_NL_A_ERROR);
+	r->started = vn_nl_u64(attrs, VN_NL_A_STARTED);
+	r->posted = vn_nl_u64(attrs, VN_NL_A_POSTED);
+	r->completed = vn_nl_u64(attrs, VN_NL_A_COMPLETED);
+	r->waits_ns = vn_nl_u64(attrs, VN_NL_A_WAITS_NS);
+	r->pending = vn_nl_u32(attrs, VN_NL_A_PENDING);
+	r->number = vn_nl_u64(attrs, VN_NL_A_NUMBER);
+	r->bytes = vn_nl_u64(attrs, VN_NL_A_BYTES);
+	r->op = vn_nl_u32(attrs, VN_NL_A_OP);
+	r->type = vn_nl_u32(attrs, VN_NL_A_TYPE);
+	r->redop = vn_nl_u32(attrs, VN_NL_A_REDOP);
+	r->root = vn_nl_u32(attrs, VN_NL_A_ROOT);
+	return 0;
+}
+
+int vn_nl_ranks(struct vn_nl *nl, struct vn_rank *ranks, unsigned int max)
+{
+	struct ranks p = { .ranks = ranks, .max = max };
+	int err = vn_nl_dump(nl, VN_NL_CMD_RANK, take_rank, &p);
 
 	return err ? err : (int)p.n;
 }

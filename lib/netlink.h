@@ -40,5 +40,7 @@ const char *vn_nl_string(struct nlattr *const *attrs, enum vn_nl_attr attr);
 
 /* vn_ports() of UltraServer 0: how many ports there are, or -errno. */
 int vn_nl_ports(struct vn_nl *nl, struct vn_port *ports, unsigned int max);
+/* The same for vn_ranks(). */
+int vn_nl_ranks(struct vn_nl *nl, struct vn_rank *ranks, unsigned int max);
 
 #endif

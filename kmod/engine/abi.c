@@ -22,6 +22,8 @@ static const struct vn_call calls[VN_IOCTL_COUNT] = {
 	CALL(VN_IOCTL_WAIT, vn_wait, false),
 	CALL(VN_IOCTL_PLAN_CREATE, vn_plan_create, false),
 	CALL(VN_IOCTL_PLAN_DESTROY, vn_plan_destroy, false),
+	CALL(VN_IOCTL_STATUS_CREATE, vn_status_create, false),
+	CALL(VN_IOCTL_STATUS_DESTROY, vn_status_destroy, false),
 };
 
 const struct vn_call *vn_abi_call(u32 cmd)
@@ -131,6 +133,12 @@ int vn_abi_check(u32 cmd, const void *arg, u32 chips)
 		break;
 	case VN_IOCTL_PLAN_CREATE:
 		err = check_plan(arg);
+		break;
+	case VN_IOCTL_STATUS_CREATE:
+		err = ((const struct vn_status_create *)arg)->flags ? -EINVAL : 0;
+		break;
+	case VN_IOCTL_STATUS_DESTROY:
+		err = ((const struct vn_status_destroy *)arg)->reserved ? -EINVAL : 0;
 		break;
 	}
 	if (!err && chip_of(cmd, arg) >= chips)

@@ -23,7 +23,7 @@ static int query(struct embed_context *ctx, struct vn_query *a)
 		.tick_hz = 1000000000,
 		.page_size = 4096,
 		.features = VN_FEATURE_EVENTFD | VN_FEATURE_IMPORT | VN_FEATURE_PLAN |
-			    (ctx->dev->avx2 ? VN_FEATURE_AVX2 : 0),
+			    VN_FEATURE_STATUS | (ctx->dev->avx2 ? VN_FEATURE_AVX2 : 0),
 	};
 	return 0;
 }
@@ -81,6 +81,8 @@ static const call_fn calls[VN_IOCTL_COUNT] = {
 	CALL(VN_IOCTL_WAIT, embed_wait),
 	CALL(VN_IOCTL_PLAN_CREATE, embed_plan_create),
 	CALL(VN_IOCTL_PLAN_DESTROY, embed_plan_destroy),
+	CALL(VN_IOCTL_STATUS_CREATE, embed_status_create),
+	CALL(VN_IOCTL_STATUS_DESTROY, embed_status_destroy),
 };
 
 static int context_new(struct embed_device *dev, void **to)
@@ -138,6 +140,7 @@ static void embed_close(void *c)
 	embed_plan_release_all(ctx);
 	embed_window_release_all(ctx);
 	embed_mem_release_all(ctx);
+	embed_status_release_all(ctx);
 	pthread_mutex_lock(&dev->objects);
 	embed_domain_put(ctx->domain);
 	pthread_mutex_unlock(&dev->objects);
@@ -209,6 +212,11 @@ static int embed_ports(void *c, struct vn_port *ports, unsigned int max)
 	return (int)n;
 }
 
+static int embed_ranks(void *c, struct vn_rank *ranks, unsigned int max)
+{
+	return embed_status_ranks(((struct embed_context *)c)->dev, ranks, max);
+}
+
 static int embed_fd(void *c)
 {
 	(void)c;
@@ -225,5 +233,6 @@ const struct vn_home vn_home_embedded = {
 	.map = embed_map,
 	.unmap = embed_unmap,
 	.ports = embed_ports,
+	.ranks = embed_ranks,
 	.fd = embed_fd,
 };

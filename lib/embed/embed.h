@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "../../kmod/engine/sched.h"
+#include "../include/vneuron.h"
 
 #define VN_RUNNERS_MAX 64
 
@@ -57,6 +58,8 @@ struct embed_device {
 	u32 started; /* threads that exist */
 	cpu_set_t cpus; /* for them: those of who opened the device */
 
+	struct embed_status *statuses; /* of all contexts, under objects */
+
 	u32 events; /* atomic, a futex: completions, semaphores, runners */
 	u32 sleepers; /* atomic: threads asleep on events */
 };
@@ -92,6 +95,13 @@ struct embed_window {
 struct embed_import {
 	struct embed_import *next;
 	u64 offset;
+};
+
+/* A status page of a context. */
+struct embed_status {
+	struct embed_status *next; /* of the device */
+	struct embed_context *ctx;
+	struct vn_rank_status *entry; /* [VN_STATUS_ENTRIES] */
 };
 
 struct embed_queue {
@@ -161,6 +171,12 @@ int embed_domain_join(struct embed_context *ctx, struct vn_domain_join *a);
 /* A slot for one more window in a table; objects held. */
 int embed_table_room(struct vn_window_table *t);
 void embed_table_free(struct vn_window_table *t);
+
+/* status.c */
+int embed_status_create(struct embed_context *ctx, struct vn_status_create *a);
+int embed_status_destroy(struct embed_context *ctx, struct vn_status_destroy *a);
+void embed_status_release_all(struct embed_context *ctx);
+int embed_status_ranks(struct embed_device *dev, struct vn_rank *ranks, unsigned int max);
 
 /* queue.c */
 int embed_queue_create(struct embed_context *ctx, struct vn_queue_create *a);

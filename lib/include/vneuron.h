@@ -147,6 +147,69 @@ struct vn_port {
  */
 int vn_ports(vn_device_t dev, struct vn_port *ports, unsigned int max);
 
+/**
+ * struct vn_rank - what a rank of a communicator does, as its program says
+ * @comm: the communicator's name, the same on all its ranks; a string
+ * @ranks: of the communicator
+ * @rank: which of them
+ * @chip: its chip, VN_NO_CHIP while that is not known
+ * @flags: &enum vn_rank_flags
+ * @error: errno of the operation that failed, else 0
+ * @context: number of its context
+ * @pid: process that opened the context, 0 if it is none of this pid namespace
+ * @uid: its user
+ * @started: collectives it has called, the next one's number
+ * @posted: of these, those in which the others can count on it
+ * @completed: of these, those that are over for it
+ * @waits_ns: for how long it has waited for the oldest operation under way, or for
+ *	others to join; 0: it does not wait
+ * @number: of the oldest operation under way, else of the last (of the one that
+ *	failed), among collectives, from 0; what follows describes the same one
+ * @bytes: elements times the size of one, as called
+ * @pending: operations under way, of all kinds
+ * @op: &enum vn_coll
+ * @type: &enum vn_type
+ * @redop: &enum vn_redop
+ * @root: its root or the other rank, 0 if there is none
+ */
+struct vn_rank {
+	char comm[VN_COMM_NAME + 8];
+	uint32_t ranks;
+	uint32_t rank;
+	uint32_t chip;
+	uint32_t flags;
+	uint32_t error;
+	uint32_t context;
+	uint32_t pid;
+	uint32_t uid;
+	uint64_t started;
+	uint64_t posted;
+	uint64_t completed;
+	uint64_t waits_ns;
+	uint64_t number;
+	uint64_t bytes;
+	uint32_t pending;
+	uint32_t op;
+	uint32_t type;
+	uint32_t redop;
+	uint32_t root;
+	uint32_t reserved;
+};
+
+/**
+ * vn_ranks - ranks of all communicators that the caller may see
+ * @ranks: room for @max of them, in no order
+ *
+ * In the kernel home those of all processes of the caller's user, and with
+ * CAP_SYS_ADMIN everybody's; in the embedded home those of this process on this
+ * device. Ranks that have left stay until their process makes others or ends.
+ * Each row is one rank's at one moment, unless VN_RANK_TORN is set; the rows are
+ * not all of the same moment.
+ *
+ * Returns how many there are, of which at most @max were written.
+ */
+int vn_ranks(vn_device_t dev, struct vn_rank *ranks, unsigned int max);
+
 /* ---- memory ------------------------------------------------------------ */
 
 /**

@@ -196,6 +196,33 @@ TAP_FN int domain_join(int ctx, int fd)
 	return call(ctx, VN_IOCTL_DOMAIN_JOIN, &a);
 }
 
+/* ---- status pages -------------------------------------------------------- */
+
+struct status {
+	uint64_t offset, bytes;
+	struct vn_rank_status *entry;
+};
+
+TAP_FN struct status status_create(int ctx)
+{
+	struct vn_status_create a = { .size = sizeof(a) };
+	struct status s;
+
+	must(!call(ctx, VN_IOCTL_STATUS_CREATE, &a));
+	s.offset = a.mmap_offset;
+	s.bytes = a.bytes;
+	s.entry = mmap(NULL, a.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ctx, a.mmap_offset);
+	must(s.entry != MAP_FAILED);
+	return s;
+}
+
+TAP_FN int status_destroy(int ctx, uint64_t offset)
+{
+	struct vn_status_destroy a = { .size = sizeof(a), .mmap_offset = offset };
+
+	return call(ctx, VN_IOCTL_STATUS_DESTROY, &a);
+}
+
 /* ---- queues and plans ---------------------------------------------------- */
 
 struct queue {

@@ -358,6 +358,33 @@ static void test_plans(void)
 }
 
 /* A failed copy-out takes everything back: the chip is not attached either. */
+static void test_statuses(void)
+{
+	struct vn_status_create a = { .size = sizeof(a) };
+	int other = open_context();
+	uint64_t first = 0;
+	uint32_t n = 0;
+
+	while (n < 2 * VN_STATUS_PAGES_MAX && !call(ctx, VN_IOCTL_STATUS_CREATE, &a)) {
+		first = first ?: a.mmap_offset;
+		n++;
+	}
+	tap_ok(n == VN_STATUS_PAGES_MAX, "STATUS_CREATE: %u pages of a context", n);
+	gives(-ENOSPC, STATUS_CREATE, vn_status_create, .flags = 0);
+	tap_result(call(other, VN_IOCTL_STATUS_CREATE, &a), 0, "another context has its own");
+	tap_result(status_destroy(other, first), -ENOENT, "a page of another context");
+	gives(-ENOENT, STATUS_DESTROY, vn_status_destroy, .mmap_offset = 0);
+	gives(-ENOENT, STATUS_DESTROY, vn_status_destroy, .mmap_offset = ~0ull);
+	gives(-ENOENT, STATUS_DESTROY, vn_status_destroy, .mmap_offset = a.mmap_offset);
+	gives(-ENOENT, STATUS_DESTROY, vn_status_destroy, .mmap_offset = first + PAGE);
+	gives(-ENOENT, STATUS_DESTROY, vn_status_destroy, .mmap_offset = first + 1);
+	gives(0, STATUS_DESTROY, vn_status_destroy, .mmap_offset = first);
+	gives(-ENOENT, STATUS_DESTROY, vn_status_destroy, .mmap_offset = first);
+	gives(0, STATUS_CREATE, vn_status_create, .flags = 0);
+	gives(-ENOSPC, STATUS_CREATE, vn_status_create, .flags = 0);
+	close(other);
+}
+
 static void test_attach_undone(void)
 {
 	struct vn_chip_attach *a = (void *)page_before_nothing();
@@ -397,6 +424,8 @@ int main(void)
 	test_queues();
 	fresh();
 	test_plans();
+	fresh();
+	test_statuses();
 	close(ctx);
 	return tap_done();
 }

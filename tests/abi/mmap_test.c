@@ -12,6 +12,7 @@ static int ctx;
 static struct mem mem;
 static struct queue queue;
 static int64_t import_rw, import_ro;
+static struct status status;
 
 #define PAGES 8u
 
@@ -30,7 +31,7 @@ static struct object {
 	const char *name;
 	uint64_t offset, bytes;
 	int prot;
-} objects[4];
+} objects[5];
 
 static void test_offsets(void)
 {
@@ -229,6 +230,12 @@ static void test_ends(void)
 		   "nor is that mapped anew");
 	munmap((void *)q.ring, q.bytes);
 
+	must(!status_destroy(ctx, status.offset));
+	tap_ok(!touch((uint8_t *)status.entry, true), "a status page that was given back, too");
+	tap_result(try_mmap(ctx, status.offset, PAGE, PROT_READ, MAP_SHARED), -EINVAL,
+		   "nor is that mapped anew");
+	munmap(status.entry, status.bytes);
+
 	p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, ctx, import_ro);
 	must(p != MAP_FAILED && !touch(p, false));
 	{
@@ -314,6 +321,9 @@ int main(void)
 	objects[1] = (struct object){ "queue", queue.offset, queue.bytes, PROT_READ | PROT_WRITE };
 	objects[2] = (struct object){ "import", import_rw, mem.bytes, PROT_READ | PROT_WRITE };
 	objects[3] = (struct object){ "read-only import", import_ro, mem.bytes, PROT_READ };
+	status = status_create(ctx);
+	objects[4] =
+		(struct object){ "status", status.offset, status.bytes, PROT_READ | PROT_WRITE };
 	test_offsets();
 	test_rights();
 	test_pieces();

@@ -15,7 +15,7 @@ static struct {
 	int ctx, chip_fd, domain_fd;
 	struct mem mem;
 	uint32_t key, plan, queue;
-	uint64_t import, fresh;
+	uint64_t import, fresh, status;
 	bool live; /* the object the call is to end is there */
 	struct vn_desc desc;
 	struct vn_program program;
@@ -40,6 +40,8 @@ union any {
 	struct vn_wait wait;
 	struct vn_plan_create plan;
 	struct vn_plan_destroy plan_destroy;
+	struct vn_status_create status;
+	struct vn_status_destroy status_destroy;
 };
 
 /* ---- a valid argument, and back to how it was --------------------------- */
@@ -209,6 +211,23 @@ static void prep_plan_destroy(union any *a)
 	a->plan_destroy.plan = w.plan;
 }
 
+static void undo_status(const union any *a)
+{
+	must(!status_destroy(w.ctx, a->status.mmap_offset));
+}
+
+static void prep_status_destroy(union any *a)
+{
+	if (!w.live) {
+		struct vn_status_create s = { .size = sizeof(s) };
+
+		must(!call(w.ctx, VN_IOCTL_STATUS_CREATE, &s));
+		w.status = s.mmap_offset;
+		w.live = true;
+	}
+	a->status_destroy.mmap_offset = w.status;
+}
+
 /* ---- the calls ---------------------------------------------------------- */
 
 struct field {
@@ -279,6 +298,11 @@ static const struct row {
 	  .flags = F(vn_plan_create, flags),
 	  .out = { F(vn_plan_create, plan), F(vn_plan_create, error_desc) } },
 	{ ROW(PLAN_DESTROY, vn_plan_destroy), false, prep_plan_destroy, undo_end },
+	{ ROW(STATUS_CREATE, vn_status_create), false, prep_none, undo_status,
+	  .flags = F(vn_status_create, flags),
+	  .out = { F(vn_status_create, mmap_offset), F(vn_status_create, bytes) } },
+	{ ROW(STATUS_DESTROY, vn_status_destroy), false, prep_status_destroy, undo_end,
+	  .reserved = { F(vn_status_destroy, reserved) } },
 };
 
 /* A buffer longer than any struct, and what was in it before the call. */

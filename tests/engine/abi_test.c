@@ -27,6 +27,8 @@ union any {
 	struct vn_wait wait;
 	struct vn_plan_create plan;
 	struct vn_plan_destroy plan_destroy;
+	struct vn_status_create status;
+	struct vn_status_destroy status_destroy;
 };
 
 static const struct {
@@ -56,6 +58,8 @@ static const struct {
 	  { .wait = { .queue = 1, .target = ~0u, .deadline_ns = ~0ull } } },
 	{ VN_IOCTL_PLAN_CREATE, 56, false, { .plan = { .nprograms = 1, .ndescs = 1 } } },
 	{ VN_IOCTL_PLAN_DESTROY, 8, false, { .plan_destroy = { .plan = 1 } } },
+	{ VN_IOCTL_STATUS_CREATE, 24, false, { .status = { .size = 24 } } },
+	{ VN_IOCTL_STATUS_DESTROY, 16, false, { .status_destroy = { .mmap_offset = 1 } } },
 };
 
 static void test_table(void)
@@ -181,6 +185,9 @@ static const struct {
 	ROW(PLAN_CREATE, vn_plan_create, nparams, VN_OPERANDS_MAX, 0),
 	ROW(PLAN_CREATE, vn_plan_create, nparams, VN_OPERANDS_MAX + 1, -EINVAL),
 	ROW(PLAN_CREATE, vn_plan_create, nparams, ~0u, -EINVAL),
+	ROW(STATUS_CREATE, vn_status_create, flags, 1, -EINVAL),
+	ROW(STATUS_CREATE, vn_status_create, bytes, ~0ull, 0),
+	ROW(STATUS_DESTROY, vn_status_destroy, reserved, 1, -EINVAL),
 };
 
 static void test_fields(void)
@@ -216,6 +223,8 @@ static void test_bits(void)
 		{ VN_IOCTL_QUEUE_CREATE, offsetof(struct vn_queue_create, flags), 1 },
 		{ VN_IOCTL_WAIT, offsetof(struct vn_wait, flags), 0 },
 		{ VN_IOCTL_PLAN_CREATE, offsetof(struct vn_plan_create, flags), 0 },
+		{ VN_IOCTL_STATUS_CREATE, offsetof(struct vn_status_create, flags), 0 },
+		{ VN_IOCTL_STATUS_DESTROY, offsetof(struct vn_status_destroy, reserved), 0 },
 	};
 	u32 wrong = 0;
 

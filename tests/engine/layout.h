@@ -158,6 +158,40 @@ SIZE(vn_plan_destroy, 8);
 FIELD(vn_plan_destroy, size, 0, 4);
 FIELD(vn_plan_destroy, plan, 4, 4);
 
+SIZE(vn_status_create, 24);
+FIELD(vn_status_create, size, 0, 4);
+FIELD(vn_status_create, flags, 4, 4);
+FIELD(vn_status_create, mmap_offset, 8, 8);
+FIELD(vn_status_create, bytes, 16, 8);
+
+SIZE(vn_status_destroy, 16);
+FIELD(vn_status_destroy, size, 0, 4);
+FIELD(vn_status_destroy, reserved, 4, 4);
+FIELD(vn_status_destroy, mmap_offset, 8, 8);
+
+SIZE(vn_rank_status, 128);
+FIELD(vn_rank_status, version, 0, 4);
+FIELD(vn_rank_status, flags, 4, 4);
+FIELD(vn_rank_status, name, 8, 16);
+FIELD(vn_rank_status, ranks, 24, 4);
+FIELD(vn_rank_status, rank, 28, 4);
+FIELD(vn_rank_status, chip, 32, 4);
+FIELD(vn_rank_status, error, 36, 4);
+FIELD(vn_rank_status, started, 40, 8);
+FIELD(vn_rank_status, posted, 48, 8);
+FIELD(vn_rank_status, completed, 56, 8);
+FIELD(vn_rank_status, since_ns, 64, 8);
+FIELD(vn_rank_status, pending, 72, 4);
+FIELD(vn_rank_status, reserved0, 76, 4);
+FIELD(vn_rank_status, number, 80, 8);
+FIELD(vn_rank_status, bytes, 88, 8);
+FIELD(vn_rank_status, op, 96, 1);
+FIELD(vn_rank_status, type, 97, 1);
+FIELD(vn_rank_status, redop, 98, 1);
+FIELD(vn_rank_status, reserved1, 99, 1);
+FIELD(vn_rank_status, root, 100, 4);
+FIELD(vn_rank_status, reserved2, 104, 24);
+
 SIZE(vn_ring, 320);
 FIELD(vn_ring, sq_tail, 0, 4);
 FIELD(vn_ring, reserved0, 4, 4);
@@ -264,10 +298,18 @@ LAYOUT_ASSERT(VN_IOCTL_DOORBELL == 0x560e, "VN_IOCTL_DOORBELL");
 LAYOUT_ASSERT(VN_IOCTL_WAIT == 0x560f, "VN_IOCTL_WAIT");
 LAYOUT_ASSERT(VN_IOCTL_PLAN_CREATE == 0x5610, "VN_IOCTL_PLAN_CREATE");
 LAYOUT_ASSERT(VN_IOCTL_PLAN_DESTROY == 0x5611, "VN_IOCTL_PLAN_DESTROY");
+LAYOUT_ASSERT(VN_IOCTL_STATUS_CREATE == 0x5612, "VN_IOCTL_STATUS_CREATE");
+LAYOUT_ASSERT(VN_IOCTL_STATUS_DESTROY == 0x5613, "VN_IOCTL_STATUS_DESTROY");
 LAYOUT_ASSERT(VN_FEATURE_EVENTFD == 1, "VN_FEATURE_EVENTFD");
 LAYOUT_ASSERT(VN_FEATURE_IMPORT == 2, "VN_FEATURE_IMPORT");
 LAYOUT_ASSERT(VN_FEATURE_PLAN == 4, "VN_FEATURE_PLAN");
 LAYOUT_ASSERT(VN_FEATURE_AVX2 == 8, "VN_FEATURE_AVX2");
+LAYOUT_ASSERT(VN_FEATURE_STATUS == 16, "VN_FEATURE_STATUS");
+LAYOUT_ASSERT(VN_RANK_USED == 1, "VN_RANK_USED");
+LAYOUT_ASSERT(VN_RANK_JOINING == 2, "VN_RANK_JOINING");
+LAYOUT_ASSERT(VN_RANK_FAILED == 4, "VN_RANK_FAILED");
+LAYOUT_ASSERT(VN_RANK_LEFT == 8, "VN_RANK_LEFT");
+LAYOUT_ASSERT(VN_RANK_TORN == 16, "VN_RANK_TORN");
 LAYOUT_ASSERT(VN_ACCESS_LOCAL_WRITE == 1, "VN_ACCESS_LOCAL_WRITE");
 LAYOUT_ASSERT(VN_ACCESS_REMOTE_READ == 2, "VN_ACCESS_REMOTE_READ");
 LAYOUT_ASSERT(VN_ACCESS_REMOTE_WRITE == 4, "VN_ACCESS_REMOTE_WRITE");
@@ -351,7 +393,10 @@ LAYOUT_ASSERT(VN_OPERANDS_MAX == 384 && VN_PLAN_PROGRAMS_MAX == 1024 &&
 		      VN_BYTES_MAX == 1073741824ULL && VN_DIM_MAX == 65536 &&
 		      VN_QUEUE_DEPTH_MIN == 8 && VN_QUEUE_DEPTH_MAX == 65536 && VN_MAX_CHIPS == 144,
 	      "limits");
+LAYOUT_ASSERT(VN_STATUS_ENTRIES == 32 && VN_STATUS_BYTES == 4096 && VN_STATUS_PAGES_MAX == 64 &&
+		      VN_COMM_NAME == 16 && VN_NO_CHIP == 0xffffffffu && VN_RANK_OPS_MAX == 64,
+	      "status pages");
 
-#define LAYOUT_STRUCTS 21u
+#define LAYOUT_STRUCTS 24u
 
 #endif

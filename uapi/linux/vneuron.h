@@ -32,8 +32,8 @@
  *  EMFILE     DOMAIN_EXPORT, and a queue's eventfd in the embedded device: the
  *             process has no fd left
  *  ENODEV     no such chip on this UltraServer
- *  ENOENT     no such queue, plan, memory, window or import in this context;
- *             no such key in this domain
+ *  ENOENT     no such queue, plan, memory, window, import or status page in this
+ *             context; no such key in this domain
  *  ENOMEM     the host has no memory for it
  *  ENOSPC     the chip's HBM, or a table of objects, is full
  *  ENOTTY     unknown call, or a call this kind of node does not take
@@ -86,6 +86,8 @@
  * @VN_IOCTL_WAIT: &struct vn_wait
  * @VN_IOCTL_PLAN_CREATE: &struct vn_plan_create
  * @VN_IOCTL_PLAN_DESTROY: &struct vn_plan_destroy
+ * @VN_IOCTL_STATUS_CREATE: &struct vn_status_create
+ * @VN_IOCTL_STATUS_DESTROY: &struct vn_status_destroy
  */
 enum vn_ioctl {
 	VN_IOCTL_QUERY			= _IO('V', 0),
@@ -106,9 +108,11 @@ enum vn_ioctl {
 	VN_IOCTL_WAIT			= _IO('V', 15),
 	VN_IOCTL_PLAN_CREATE		= _IO('V', 16),
 	VN_IOCTL_PLAN_DESTROY		= _IO('V', 17),
+	VN_IOCTL_STATUS_CREATE		= _IO('V', 18),
+	VN_IOCTL_STATUS_DESTROY		= _IO('V', 19),
 };
 
-#define VN_IOCTL_COUNT		18
+#define VN_IOCTL_COUNT		20
 
 /**
  * enum vn_feature - bits of &vn_query.features
@@ -116,12 +120,14 @@ enum vn_ioctl {
  * @VN_FEATURE_IMPORT: windows can be mapped by key
  * @VN_FEATURE_PLAN: plans and the LAUNCH descriptor
  * @VN_FEATURE_AVX2: the engine runs its AVX2 arithmetic (same bits, faster)
+ * @VN_FEATURE_STATUS: status pages
  */
 enum vn_feature {
 	VN_FEATURE_EVENTFD	= 1 << 0,
 	VN_FEATURE_IMPORT	= 1 << 1,
 	VN_FEATURE_PLAN		= 1 << 2,
 	VN_FEATURE_AVX2		= 1 << 3,
+	VN_FEATURE_STATUS	= 1 << 4,
 };
 
 /**
@@ -488,6 +494,123 @@ struct vn_plan_create {
 struct vn_plan_destroy {
 	__u32 size;
 	__u32 plan;
+};
+
+/*
+ * A status page is where a program writes what its ranks of communicators do, for
+ * whoever looks for the reason of a hang. The device never acts on it: it copies an
+ * entry when somebody asks, and passes on what makes sense.
+ */
+#define VN_STATUS_ENTRIES	32
+#define VN_STATUS_BYTES		4096
+/* Status pages of a context. */
+#define VN_STATUS_PAGES_MAX	64
+#define VN_COMM_NAME		16
+/* &vn_rank_status.chip of a rank that has none yet. */
+#define VN_NO_CHIP		0xffffffffu
+/* Operations of ranks are numbered below that. */
+#define VN_RANK_OPS_MAX		64
+
+/**
+ * struct vn_status_create - get a status page
+ * @size: sizeof(struct vn_status_create)
+ * @flags: zero
+ * @mmap_offset: out, for mmap() of the UltraServer fd
+ * @bytes: out, its length: an array of &struct vn_rank_status, all zero
+ *
+ * ENOSPC: the context has VN_STATUS_PAGES_MAX.
+ */
+struct vn_status_create {
+	__u32 size;
+	__u32 flags;
+	__u64 mmap_offset;
+	__u64 bytes;
+};
+
+/**
+ * struct vn_status_destroy - give a status page back
+ * @size: sizeof(struct vn_status_destroy)
+ * @reserved: zero
+ * @mmap_offset: what STATUS_CREATE returned; mappings keep the page, but nobody
+ *	looks at it any more
+ */
+struct vn_status_destroy {
+	__u32 size;
+	__u32 reserved;
+	__u64 mmap_offset;
+};
+
+/**
+ * enum vn_rank_flags - &vn_rank_status.flags
+ * @VN_RANK_USED: the entry is a rank's; without it nothing of it counts
+ * @VN_RANK_JOINING: it waits for the other ranks to join
+ * @VN_RANK_FAILED: an operation has failed; @error says how, and what is said of an
+ *	operation is said of that one
+ * @VN_RANK_LEFT: it has left the communicator
+ * @VN_RANK_TORN: set by the device alone: the entry was being written whenever it
+ *	was looked at, its fields may not belong together
+ */
+enum vn_rank_flags {
+	VN_RANK_USED	= 1 << 0,
+	VN_RANK_JOINING	= 1 << 1,
+	VN_RANK_FAILED	= 1 << 2,
+	VN_RANK_LEFT	= 1 << 3,
+	VN_RANK_TORN	= 1 << 4,
+};
+
+/**
+ * struct vn_rank_status - what a rank of a communicator does, as its program says
+ * @version: odd while @name, @ranks, @rank, @chip and the description of the
+ *	operation (@number to @root) are being written; then even, and another
+ *	number than before
+ * @flags: &enum vn_rank_flags
+ * @name: the communicator's: letters, digits, '.', '_' and '-', at least one, then
+ *	zeros. All ranks say the same; it is no secret, and leads to none
+ * @ranks: of the communicator, 1 to VN_MAX_CHIPS
+ * @rank: below @ranks
+ * @chip: of the rank, or VN_NO_CHIP
+ * @error: errno of the operation that failed, else 0
+ * @started: collectives the rank has called, the next one's number
+ * @posted: of these, those in which others can count on it
+ * @completed: of these, those that are over for it
+ * @since_ns: CLOCK_MONOTONIC when the rank was seen to wait for its oldest
+ *	operation, or to join; 0: it does not wait
+ * @pending: operations under way, of all kinds
+ * @reserved0: zero
+ * @number: of the oldest operation under way, else of the last one: its number
+ *	among collectives, from 0; 0 for what is none
+ * @bytes: its length as called: elements times the size of one
+ * @op: what it is, by the numbers of the library's &enum vn_coll
+ * @type: &enum vn_type
+ * @redop: &enum vn_redop
+ * @reserved1: zero
+ * @root: its root or the other rank, else 0
+ * @reserved2: zero
+ *
+ * A program writes @completed after @posted, and that after @started.
+ */
+struct vn_rank_status {
+	__u32 version;
+	__u32 flags;
+	__u8 name[VN_COMM_NAME];
+	__u32 ranks;
+	__u32 rank;
+	__u32 chip;
+	__u32 error;
+	__u64 started;
+	__u64 posted;
+	__u64 completed;
+	__u64 since_ns;
+	__u32 pending;
+	__u32 reserved0;
+	__u64 number;
+	__u64 bytes;
+	__u8 op;
+	__u8 type;
+	__u8 redop;
+	__u8 reserved1;
+	__u32 root;
+	__u64 reserved2[3];
 };
 
 #endif /* _UAPI_LINUX_VNEURON_H */

@@ -4,7 +4,7 @@
  * them. Described in uapi/netlink/vneuron.yaml.
  *
  * Topology (DEVICE, CHIP, PORT) is for everybody. Objects (CONTEXT, QUEUE,
- * WINDOW, PLAN) are listed for their owner's user, and all of them for
+ * WINDOW, PLAN, RANK) are listed for their owner's user, and all of them for
  * CAP_SYS_ADMIN. All commands are dumps, except that DEVICE and CHIP also
  * answer a plain request (CHIP with VN_NL_A_CHIP). A refusal carries an extack
  * text.
@@ -24,6 +24,7 @@
  * @VN_NL_CMD_QUEUE: a message per queue
  * @VN_NL_CMD_WINDOW: a message per window
  * @VN_NL_CMD_PLAN: a message per plan
+ * @VN_NL_CMD_RANK: a message per rank of a communicator, as its program says
  */
 enum vn_nl_cmd {
 	/* private: */
@@ -36,6 +37,7 @@ enum vn_nl_cmd {
 	VN_NL_CMD_QUEUE,
 	VN_NL_CMD_WINDOW,
 	VN_NL_CMD_PLAN,
+	VN_NL_CMD_RANK,
 	/* private: */
 	__VN_NL_CMD_MAX,
 };
@@ -77,12 +79,27 @@ enum vn_nl_cmd {
  * @VN_NL_A_STATUS: u32, enum vn_status that stopped it
  * @VN_NL_A_DONE: u64, descriptors completed
  * @VN_NL_A_KEY: u32, key of a window
- * @VN_NL_A_BYTES: u64, length of a window
+ * @VN_NL_A_BYTES: u64, length of a window, or of a rank's operation
  * @VN_NL_A_ACCESS: u32, enum vn_access
  * @VN_NL_A_PLAN: u32, number of a plan
  * @VN_NL_A_PROGRAMS: u32
  * @VN_NL_A_DESCS: u32
  * @VN_NL_A_LAUNCHES: u64
+ * @VN_NL_A_COMM: string, name of a communicator
+ * @VN_NL_A_RANKS: u32, of the communicator
+ * @VN_NL_A_RANK: u32
+ * @VN_NL_A_FLAGS: u32, enum vn_rank_flags
+ * @VN_NL_A_ERROR: u32, errno of the operation that failed
+ * @VN_NL_A_STARTED: u64, collectives the rank has called
+ * @VN_NL_A_POSTED: u64, of these, those in which others can count on it
+ * @VN_NL_A_COMPLETED: u64, of these, those that are over for it
+ * @VN_NL_A_PENDING: u32, operations under way
+ * @VN_NL_A_WAITS_NS: u64, for how long it has waited for the oldest of them
+ * @VN_NL_A_NUMBER: u64, of that one, or of the last
+ * @VN_NL_A_OP: u32, the library's enum vn_coll
+ * @VN_NL_A_TYPE: u32, enum vn_type
+ * @VN_NL_A_REDOP: u32, enum vn_redop
+ * @VN_NL_A_ROOT: u32, root or other rank
  */
 enum vn_nl_attr {
 	/* private: */
@@ -129,6 +146,21 @@ enum vn_nl_attr {
 	VN_NL_A_PROGRAMS,
 	VN_NL_A_DESCS,
 	VN_NL_A_LAUNCHES,
+	VN_NL_A_COMM,
+	VN_NL_A_RANKS,
+	VN_NL_A_RANK,
+	VN_NL_A_FLAGS,
+	VN_NL_A_ERROR,
+	VN_NL_A_STARTED,
+	VN_NL_A_POSTED,
+	VN_NL_A_COMPLETED,
+	VN_NL_A_PENDING,
+	VN_NL_A_WAITS_NS,
+	VN_NL_A_NUMBER,
+	VN_NL_A_OP,
+	VN_NL_A_TYPE,
+	VN_NL_A_REDOP,
+	VN_NL_A_ROOT,
 	/* private: */
 	__VN_NL_A_MAX,
 };
