@@ -210,6 +210,8 @@ struct vn_lib_comm {
 	uint64_t given_up; /* when it noticed a failure; 0: there was none */
 	void *scratch; /* of reductions */
 	bool aborted; /* atomic */
+	struct vn_rank_status *shown; /* what others may see of it (status.h): */
+	struct vn_rank_status unshown; /* an entry of a status page, or this */
 };
 
 /* fault.c */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "status.h"
 #include "team.h"
 
 #define DEFAULT_TIMEOUT_NS (300ull * 1000000000)
@@ -448,6 +449,7 @@ static void leave(struct vn_lib_comm *c)
 {
 	struct coll_team *t = c->team;
 
+	coll_status_leave(c);
 	pthread_mutex_lock(&coll_registry);
 	t->seat[c->rank].comm = NULL;
 	coll_bell_free(t, c->rank);
@@ -529,6 +531,7 @@ static int init_rank(void *arg)
 	pthread_mutex_unlock(&coll_registry);
 	conclude(&j, err);
 	if (!err) {
+		coll_status_joined(j.comm);
 		*i->comm = j.comm;
 		return 0;
 	}
@@ -584,6 +587,8 @@ int vn_comm_init_all_config(vn_comm_t *comms, int nranks, const int *chips,
 	}
 	if (!err && comms[0]->team->join_error)
 		err = vn_fail(comms[0]->team->join_error, "%s", comms[0]->team->text);
+	for (int i = 0; !err && i < nranks; i++)
+		coll_status_joined(comms[i]);
 	if (!err)
 		return 0;
 	while (r-- > 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "coll.h"
+#include "status.h"
 
 /* Looks at a post before anything else is tried. */
 #define LOOKS 100u
@@ -411,6 +412,7 @@ bool coll_meet_post(struct vn_lib_comm *c, struct coll_pending *d)
 	__atomic_store_n(&p->seq, d->seq + 1, __ATOMIC_RELEASE);
 	coll_step(c->rank);
 	__atomic_store_n(&t->board.member[c->rank].posted, d->seq + 1, __ATOMIC_RELAXED);
+	coll_status_posted(c, d);
 	/* Who does not need all others must still be seen by them, or see them. */
 	if (d->pull && (t->check || !needs_all(d->call.op)))
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "coll.h"
+#include "status.h"
 
 /* Operations under way without asking for memory, and how many are taken at once then. */
 #define SLAB 64u
@@ -247,6 +248,7 @@ static void complete(struct vn_lib_comm *c, struct coll_pending *d, int status)
 		c->through++;
 		__atomic_store_n(&m->completed, c->through, __ATOMIC_RELEASE);
 	}
+	coll_status_completed(c, status);
 	give_back(c, d);
 	coll_wake(c->team);
 }
@@ -408,9 +410,11 @@ static int admit(struct vn_lib_comm *c, bool grouped, struct coll_pending **d)
 static int begin(struct vn_lib_comm *c, struct coll_pending *d)
 {
 	enlist(c, d);
+	coll_status_started(c);
 	coll_step(c->rank);
 	/* Those before it first. */
 	post_all(c);
+	coll_status_begun(c, d);
 	return c->team->check ? coll_error(c->team) : 0;
 }
 

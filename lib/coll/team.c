@@ -9,6 +9,7 @@
 
 #include "boot.h"
 #include "coll.h"
+#include "status.h"
 #include "team.h"
 #include "../../kmod/engine/ops.h"
 
@@ -184,8 +185,10 @@ struct vn_lib_comm *coll_comm_new(struct coll_team *t, uint32_t rank)
 	c->scratch = lines(1, VN_SCRATCH_BYTES);
 	c->team = t;
 	c->rank = rank;
-	if (c->scratch && !coll_op_init(c))
+	if (c->scratch && !coll_op_init(c)) {
+		coll_status_enter(c);
 		return c;
+	}
 	coll_comm_free(c);
 	return NULL;
 }
@@ -202,6 +205,7 @@ static void part(struct vn_lib_comm *c)
 	coll_op_drop(c);
 	coll_persistent_free_all(c);
 	coll_stage_free(c);
+	coll_status_leave(c);
 	t->seat[c->rank].comm = NULL;
 	coll_leave(c);
 	pthread_mutex_lock(&coll_registry);

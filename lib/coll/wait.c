@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "coll.h"
+#include "status.h"
 
 /* Looks in a row before a waiting thread lets others run, when it has a core of its own ... */
 #define SPINS 2000u
@@ -127,6 +128,7 @@ static void check_time(struct vn_lib_comm *c)
 	struct coll_pending *d = coll_nth(c, c->completed);
 	uint64_t now = vn_now();
 
+	coll_status_waits(c, now);
 	if (d->call.timeout_ns == VN_FOREVER)
 		return;
 	if (!d->deadline)
