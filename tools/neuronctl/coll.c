@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* coll: measuring collectives on one device, and what the tuner makes of them. */
+/* coll: measuring collectives, what the tuner makes of them, and what holds one up. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,6 +90,12 @@ static const struct ctl_command commands[] = {
 	  .options = coll_explain_options,
 	  .help = "which way the tuner picks for an operation, why, and by whose figures",
 	  .run = coll_explain },
+	{ .name = "ranks",
+	  .help = "ranks of all communicators, and what they do (yours, for root everybody's)",
+	  .run = coll_show_ranks },
+	{ .name = "status",
+	  .help = "communicators, and which rank holds them up",
+	  .run = coll_show_status },
 	{ .run = NULL },
 };
 

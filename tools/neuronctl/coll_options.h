@@ -9,6 +9,8 @@
 int coll_bench(struct ctl *c);
 int coll_tune(struct ctl *c);
 int coll_explain(struct ctl *c);
+int coll_show_ranks(struct ctl *c);
+int coll_show_status(struct ctl *c);
 extern const struct ctl_option coll_bench_options[], coll_tune_options[], coll_explain_options[];
 extern const char coll_tune_letters[];
 
