@@ -86,17 +86,22 @@ pid_t coll_board_holder(int board, uint32_t rank)
 
 /* ---- talking --------------------------------------------------------------------- */
 
-/* Of the id only those who were told it know the name. */
-static socklen_t name_of(const vn_unique_id *id, struct sockaddr_un *to)
+socklen_t coll_boot_name(const vn_unique_id *id, struct sockaddr_un *to)
 {
+	uint64_t part[2] = { 0x6a09e667f3bcc909, 0xbb67ae8584caa73b };
 	size_t n;
 
 	memset(to, 0, sizeof(*to));
 	to->sun_family = AF_UNIX;
-	n = 1 + (size_t)snprintf(to->sun_path + 1, sizeof(to->sun_path) - 1, "vneuron-coll-");
-	for (uint32_t i = 0; i < 24; i++, n += 2)
-		snprintf(to->sun_path + n, sizeof(to->sun_path) - n, "%02x",
-			 (unsigned char)id->internal[8 + i]);
+	for (uint32_t i = 0; i < 2 * sizeof(id->internal); i++) {
+		uint64_t *x = &part[i % 2];
+
+		*x = (*x ^ (unsigned char)id->internal[i / 2]) * 0x9fb21c651e98df25;
+		*x ^= *x >> 29;
+	}
+	n = 1 + (size_t)snprintf(to->sun_path + 1, sizeof(to->sun_path) - 1,
+				 "vneuron-coll-%016llx%016llx", (unsigned long long)part[0],
+				 (unsigned long long)part[1]);
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
 }
 
@@ -179,7 +184,7 @@ static int peer(int fd, struct ucred *who)
 int coll_boot_listen(const vn_unique_id *id)
 {
 	struct sockaddr_un name;
-	socklen_t size = name_of(id, &name);
+	socklen_t size = coll_boot_name(id, &name);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), err;
 
 	if (fd < 0)
@@ -290,7 +295,7 @@ int coll_boot_knock(const struct coll_hello *hello, uint64_t wait_ns, int *fd, i
 		    int *domain)
 {
 	struct sockaddr_un name;
-	socklen_t size = name_of(&hello->id, &name);
+	socklen_t size = coll_boot_name(&hello->id, &name);
 	struct coll_hello h = *hello;
 	int fds[2] = { -1, -1 }, err;
 

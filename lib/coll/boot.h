@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * How ranks of several processes come together. The process of rank 0 makes the board
- * and listens at a socket whose name is the unique id's secret part. A rank elsewhere
+ * and listens at a socket whose name follows from the unique id. A rank elsewhere
  * knocks: it says who it is, gets the board and the domain of keys as fds, says that it
  * is ready, and waits for the word to go. Both ends look at whose process the other is.
  *
@@ -12,6 +12,8 @@
 #define VN_COLL_BOOT_H
 
 #include <sched.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "coll.h"
 
@@ -37,6 +39,11 @@ struct coll_hello {
 
 /* ---- rank 0 ---- */
 
+/*
+ * The name of the socket. All can see it: it follows from the id, but the id not from it.
+ * Who knocks must know the id itself.
+ */
+socklen_t coll_boot_name(const vn_unique_id *id, struct sockaddr_un *to);
 /* A socket to listen at; -EEXIST: somebody does. */
 int coll_boot_listen(const vn_unique_id *id);
 /* A rank that knocks; fd: to answer it. */

@@ -40,6 +40,9 @@
 struct coll_program; /* a compiled plan; program.c */
 struct coll_pending;
 
+/* Random bytes of a unique id, behind its first 8: more than its names give away. */
+#define COLL_SECRET 56
+
 /* A rank of this process: who may work on its handle (handle.c). */
 struct coll_seat {
 	struct vn_lib_comm *comm; /* NULL: it is gone */

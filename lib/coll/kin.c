@@ -25,11 +25,12 @@ static uint64_t mix(uint64_t x)
 static vn_unique_id child_id(const struct coll_team *t, enum kin how, uint64_t nth, uint64_t which)
 {
 	vn_unique_id id = t->id;
-	uint64_t part[3], all;
+	uint64_t part[COLL_SECRET / 8], all = mix((uint64_t)how << 56 ^ nth);
 
 	memcpy(part, id.internal + 8, sizeof(part));
-	all = mix(part[0] ^ mix(part[1] ^ mix(part[2] ^ mix((uint64_t)how << 56 ^ nth))));
-	for (uint32_t i = 0; i < 3; i++)
+	for (uint32_t i = 0; i < COLL_SECRET / 8; i++)
+		all = mix(part[i] ^ all);
+	for (uint32_t i = 0; i < COLL_SECRET / 8; i++)
 		part[i] = mix(part[i] + mix(all + i) + mix(which + ((uint64_t)how << 32)));
 	memcpy(id.internal + 8, part, sizeof(part));
 	return id;

@@ -8,8 +8,8 @@
 static pthread_mutex_t pages_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /*
- * The name is 64 bits made of the id's 192 random ones. Whoever sees it knows that
- * much less of the id: 128 bits are left to be guessed.
+ * The name is 64 bits made of the id's 448 random ones. Whoever sees it, and that of the
+ * socket (boot.h), knows that much less of the id: 256 bits are left to be guessed.
  */
 static void name_of(const vn_unique_id *id, char *name)
 {

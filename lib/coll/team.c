@@ -23,7 +23,7 @@ int vn_get_unique_id(vn_unique_id *id)
 {
 	memset(id, 0, sizeof(*id));
 	memcpy(id->internal, "vneuron", 8);
-	if (getrandom(id->internal + 8, 24, 0) != 24)
+	if (getrandom(id->internal + 8, COLL_SECRET, 0) != COLL_SECRET)
 		return vn_fail(-EIO, "no random bytes for a unique id");
 	return 0;
 }

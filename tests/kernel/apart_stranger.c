@@ -14,22 +14,10 @@
 
 #define NOBODY 65534
 
-/* As lib/coll/boot.c derives it from the id. */
-static socklen_t name_of(const vn_unique_id *id, struct sockaddr_un *to)
-{
-	int n = snprintf(to->sun_path + 1, sizeof(to->sun_path) - 1, "vneuron-coll-");
-
-	to->sun_family = AF_UNIX;
-	to->sun_path[0] = '\0';
-	for (int i = 8; i < 32; i++)
-		n += snprintf(to->sun_path + 1 + n, 3, "%02x", (unsigned char)id->internal[i]);
-	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
-}
-
 static int connect_to(const vn_unique_id *id)
 {
 	struct sockaddr_un name;
-	socklen_t size = name_of(id, &name);
+	socklen_t size = coll_boot_name(id, &name);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 
 	for (int i = 0; i < 5000; i++) {
@@ -76,7 +64,7 @@ static int answer(int fd, char *text, size_t size)
 static pid_t listen_as_nobody(void)
 {
 	struct sockaddr_un name;
-	socklen_t size = name_of(&tries_id, &name);
+	socklen_t size = coll_boot_name(&tries_id, &name);
 	int ready[2], fd;
 	char byte;
 	pid_t pid;
