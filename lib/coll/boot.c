@@ -93,7 +93,7 @@ socklen_t coll_boot_name(const vn_unique_id *id, struct sockaddr_un *to)
 
 	memset(to, 0, sizeof(*to));
 	to->sun_family = AF_UNIX;
-	for (uint32_t i = 0; i < 2 * sizeof(id->internal); i++) {
+	for (uint32_t i = 0; i < 2 * (8 + COLL_SECRET); i++) {
 		uint64_t *x = &part[i % 2];
 
 		*x = (*x ^ (unsigned char)id->internal[i / 2]) * 0x9fb21c651e98df25;
