@@ -48,7 +48,7 @@ static void other_id(void)
 	       "another unique id");
 	tries_begin();
 	zero = try_start(2, 0, impatient);
-	hasty.id_byte = 60;
+	hasty.id_byte = 100;
 	one = try_start(2, 1, hasty);
 	tries_wait();
 	tap_ok(told(zero, -ETIMEDOUT, "did not join: 1") & told(one, -EPROTO, "another unique id"),
