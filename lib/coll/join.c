@@ -82,7 +82,7 @@ static int configure(struct coll_team *t)
 /* What the device does for the team: made by the last to join, for all. */
 static int connect_device(struct coll_team *t)
 {
-	uint32_t chip = t->board.member[t->speaker].chip;
+	uint32_t chip = t->board.member[t->apart ? t->speaker : 0].chip;
 	int err = vn_queue_create(t->dev, chip, QUEUE_DEPTH, -1, &t->queue);
 
 	return err
