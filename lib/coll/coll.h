@@ -316,6 +316,11 @@ int coll_refuse(int err);
  * ends, in a thread of its own.
  */
 int coll_later(int (*fn)(void *arg), void *arg, size_t size);
+/* Does it go with what the group holds back of that kind? The first error of check(). */
+int coll_later_check(int (*fn)(void *arg), int (*check)(const void *held, const void *arg),
+		     const void *arg);
+/* coll_refuse() of what is for coll_later(): nothing of that is done in the group. */
+int coll_refuse_later(int err);
 void coll_call_free(struct coll_call *call);
 /* The handle goes: what the calling thread's group holds back of it never begins. */
 void coll_group_forget(const struct vn_lib_comm *c);

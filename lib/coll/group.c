@@ -29,7 +29,9 @@ static _Thread_local struct {
 	uint32_t depth;
 	struct held *first, **last;
 	struct birth *births, **last_birth;
+	bool barren; /* one of them was refused */
 	int error;
+	char text[512]; /* of error */
 } group;
 
 bool coll_grouped(void)
@@ -37,11 +39,26 @@ bool coll_grouped(void)
 	return group.depth;
 }
 
+/* The group fails as the first of it did. */
+static void note(int err)
+{
+	if (!err || group.error)
+		return;
+	group.error = err;
+	snprintf(group.text, sizeof(group.text), "%s", vn_error());
+}
+
 int coll_refuse(int err)
 {
-	if (group.depth && !group.error)
-		group.error = err;
+	if (group.depth)
+		note(err);
 	return err;
+}
+
+int coll_refuse_later(int err)
+{
+	group.barren = true;
+	return coll_refuse(err);
 }
 
 void coll_call_free(struct coll_call *call)
@@ -59,6 +76,7 @@ int vn_group_start(void)
 		group.last = &group.first;
 		group.births = NULL;
 		group.last_birth = &group.births;
+		group.barren = false;
 		group.error = 0;
 	}
 	return 0;
@@ -86,12 +104,23 @@ int coll_later(int (*fn)(void *arg), void *arg, size_t size)
 		return fn(arg);
 	b = calloc(1, sizeof(*b) + size);
 	if (!b)
-		return coll_refuse(vn_fail(-ENOMEM, "no memory for a group"));
+		return coll_refuse_later(vn_fail(-ENOMEM, "no memory for a group"));
 	b->fn = fn;
 	memcpy(b->arg, arg, size);
 	*group.last_birth = b;
 	group.last_birth = &b->next;
 	return 0;
+}
+
+int coll_later_check(int (*fn)(void *arg), int (*check)(const void *held, const void *arg),
+		     const void *arg)
+{
+	int err = 0;
+
+	for (const struct birth *b = group.depth ? group.births : NULL; b && !err; b = b->next)
+		if (b->fn == fn)
+			err = check(b->arg, arg);
+	return err;
 }
 
 static void *birth_main(void *arg)
@@ -128,12 +157,20 @@ static int bear(struct birth *all)
 	return err;
 }
 
+static void drop(struct birth *all)
+{
+	struct birth *b;
+
+	while ((b = all)) {
+		all = b->next;
+		free(b);
+	}
+}
+
 int vn_group_end(void)
 {
 	struct held *all = group.first, *h;
 	struct birth *births = group.births;
-	bool refused;
-	int err;
 
 	if (!group.depth)
 		return vn_fail(-EINVAL, "vn_group_end() without vn_group_start()");
@@ -143,19 +180,20 @@ int vn_group_end(void)
 	group.births = NULL;
 	for (h = all; h; h = h->next) {
 		h->comm->held--;
-		err = coll_start(h->comm, &h->call, true);
-		group.error = group.error ?: err;
+		note(coll_start(h->comm, &h->call, true));
 	}
-	group.error = group.error ?: make_room(all);
-	refused = group.error;
-	/* What others wait for is tried all the same. */
-	err = bear(births);
-	group.error = refused ? group.error : err;
+	if (!group.error)
+		note(make_room(all));
+	/* What others wait for is tried all the same, unless it would wait for one of these. */
+	if (group.barren)
+		drop(births);
+	else
+		note(bear(births));
 	while ((h = all)) {
 		all = h->next;
 		free(h);
 	}
-	return group.error;
+	return group.error ? vn_fail(group.error, "%s", group.text) : 0;
 }
 
 void coll_group_forget(const struct vn_lib_comm *c)

@@ -539,6 +539,24 @@ static int init_rank(void *arg)
 	return err;
 }
 
+/* What is known to be wrong now would be waited for when the group ends. */
+static int check_group(const void *held, const void *arg)
+{
+	const struct init *a = held, *b = arg;
+
+	if (memcmp(&a->id, &b->id, sizeof(a->id)))
+		return 0;
+	if (a->ranks != b->ranks)
+		return vn_fail(-EINVAL, "rank %u: %u ranks, but rank %u of the group has %u",
+			       b->rank, b->ranks, a->rank, a->ranks);
+	if (a->rank == b->rank)
+		return vn_fail(-EEXIST, "rank %u is twice in the group", b->rank);
+	if (a->config.chip == b->config.chip)
+		return vn_fail(-EEXIST, "rank %u: chip %d is that of rank %u", b->rank,
+			       b->config.chip, a->rank);
+	return 0;
+}
+
 int vn_comm_init_rank_config(vn_comm_t *comm, int nranks, vn_unique_id id, int rank,
 			     const struct vn_config *config)
 {
@@ -548,8 +566,9 @@ int vn_comm_init_rank_config(vn_comm_t *comm, int nranks, vn_unique_id id, int r
 	int err = check_ranks(nranks, rank);
 
 	err = err ?: complete_config(&i.config, config, rank);
+	err = err ?: coll_later_check(init_rank, check_group, &i);
 	err = err ?: vn_attach(i.config.dev, (uint32_t)i.config.chip);
-	return err ? coll_refuse(err) : coll_later(init_rank, &i, sizeof(i));
+	return err ? coll_refuse_later(err) : coll_later(init_rank, &i, sizeof(i));
 }
 
 int vn_comm_init_rank(vn_comm_t *comm, int nranks, vn_unique_id id, int rank)

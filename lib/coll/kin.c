@@ -122,7 +122,7 @@ int vn_comm_split(vn_comm_t comm, int color, int key, vn_comm_t *newcomm,
 	if (!err && color < 0 && color != VN_SPLIT_NOCOLOR)
 		err = vn_fail(-EINVAL, "split: rank %u: color %d", comm->rank, color);
 	err = err ?: inherit(&b, config);
-	return err ? coll_refuse(err) : coll_later(split, &b, sizeof(b));
+	return err ? coll_refuse_later(err) : coll_later(split, &b, sizeof(b));
 }
 
 /* ---- shrink ----------------------------------------------------------------------- */
@@ -193,7 +193,7 @@ int vn_comm_shrink(vn_comm_t comm, const int *exclude, int nexclude, vn_comm_t *
 		err = vn_fail(-EINVAL, "shrink: rank %u: unknown flags %#x", comm->rank, flags);
 	err = err ?: leave_out(comm, exclude, nexclude, &out) ?: inherit(&b, config);
 	if (err)
-		return coll_refuse(err);
+		return coll_refuse_later(err);
 	if (flags & VN_SHRINK_ABORT)
 		vn_comm_revoke(comm);
 	for (uint32_t r = 0; r < comm->team->ranks; r++) {
@@ -207,7 +207,7 @@ int vn_comm_shrink(vn_comm_t comm, const int *exclude, int nexclude, vn_comm_t *
 		which = mix(which ^ out.bits[i]);
 	err = count_shrunk(comm, which, &nth);
 	if (err)
-		return coll_refuse(err);
+		return coll_refuse_later(err);
 	b.id = child_id(comm->team, SHRINK, nth, which);
 	return coll_later(join, &b, sizeof(b));
 }
@@ -232,7 +232,8 @@ int vn_comm_grow(vn_comm_t comm, int nranks, const vn_unique_id *id, int rank, v
 		*newcomm = NULL;
 	if (!err && !comm) {
 		if (!id)
-			return coll_refuse(vn_fail(-EINVAL, "grow: rank %d: no unique id", rank));
+			return coll_refuse_later(
+				vn_fail(-EINVAL, "grow: rank %d: no unique id", rank));
 		return vn_comm_init_rank_config(newcomm, nranks, *id, rank, config);
 	}
 	if (!err && (uint32_t)nranks <= comm->team->ranks)
@@ -242,7 +243,7 @@ int vn_comm_grow(vn_comm_t comm, int nranks, const vn_unique_id *id, int rank, v
 		err = vn_fail(-EINVAL, "grow: rank %u stays what it is, not %d", comm->rank, rank);
 	err = err ?: inherit(&b, config);
 	if (err)
-		return coll_refuse(err);
+		return coll_refuse_later(err);
 	b.rank = (int)comm->rank;
 	b.id = child_id(comm->team, GROW, comm->grown++, 0);
 	return coll_later(join, &b, sizeof(b));

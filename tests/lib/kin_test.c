@@ -461,6 +461,26 @@ static void refused(void)
 	crew_end(&crew);
 }
 
+/* Of one thread's ranks one is refused: the others do not wait for it. */
+static void refused_in_group(void)
+{
+	struct vn_config config = VN_CONFIG_INITIALIZER;
+	int err[3], end, async = -1;
+
+	config.timeout_ns = SHORT;
+	crew_make(&crew, dev, 3, BY_ONE, &config);
+	vn_group_start();
+	for (int r = 0; r < 3; r++)
+		err[r] = vn_comm_split(crew.rank[r].comm, r == 1 ? -2 : 0, 0, &child[r], NULL);
+	vn_comm_revoke(NULL); /* which has another text */
+	end = vn_group_end();
+	vn_comm_get_async_error(crew.rank[0].comm, &async);
+	tap_ok(!err[0] && err[1] == -EINVAL && !err[2] && end == -EINVAL && !async && !child[0] &&
+		       !child[2] && strstr(vn_error(), "color -2"),
+	       "one rank of a group is refused, none splits: %s", vn_error());
+	crew_end(&crew);
+}
+
 int main(void)
 {
 	dev = device();
@@ -473,6 +493,7 @@ int main(void)
 	test_revoke();
 	test_abort();
 	refused();
+	refused_in_group();
 	test_stopped();
 	/* Threads that stopped are in it: it goes with the process. */
 	return tap_done();

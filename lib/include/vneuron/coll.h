@@ -397,6 +397,9 @@ int vn_group_start(void);
 
 /**
  * vn_group_end - start them all; an error is that of the first that failed
+ *
+ * Ranks that were to join, split, shrink or grow do it then, each in a thread of its own,
+ * so that those of other threads may be among them. If one was refused, none does.
  */
 int vn_group_end(void);
 
