@@ -154,8 +154,6 @@ typedef struct {
 
 /**
  * vn_nccl_init_rank - a rank on the calling thread's current chip
- *
- * Joins at once, or, in a group of this header, with the others of that group.
  */
 int vn_nccl_init_rank(ncclComm_t *comm, int nranks, const ncclUniqueId *id, int rank,
 		      const ncclConfig_t *config);
@@ -164,12 +162,6 @@ int vn_nccl_init_rank(ncclComm_t *comm, int nranks, const ncclUniqueId *id, int 
  * vn_nccl_init_all - all ranks, on the UltraServer of vneuron/accel.h
  */
 int vn_nccl_init_all(ncclComm_t *comms, int nranks, const int *chips);
-
-/**
- * vn_nccl_group_start - vn_group_start(), and ranks join together
- */
-int vn_nccl_group_start(void);
-int vn_nccl_group_end(void);
 
 /**
  * vn_nccl_needs - -EINVAL if @thing is NULL; vn_error() says "CALL: no WHAT" then
@@ -551,12 +543,12 @@ static inline ncclResult_t ncclWaitSignal(int nDesc, ncclWaitSignalDesc_t *signa
 
 static inline ncclResult_t ncclGroupStart(void)
 {
-	return vn_nccl_result(vn_nccl_group_start());
+	return vn_nccl_result(vn_group_start());
 }
 
 static inline ncclResult_t ncclGroupEnd(void)
 {
-	return vn_nccl_result(vn_nccl_group_end());
+	return vn_nccl_result(vn_group_end());
 }
 
 #undef VN_NCCL_RUN
