@@ -7,39 +7,11 @@
  */
 #include <pthread.h>
 
-#include <vneuron/nccl.h>
-
-#include "fixture.h"
+#include "nccl_calls.h"
 
 #define RANKS 4
 #define COUNT_EACH 1000u
 #define WHOLE (RANKS * COUNT_EACH)
-
-/* As such programs have it; threads report here. */
-static unsigned int failures;
-#define NCCL(call)                                                                                 \
-	do {                                                                                       \
-		ncclResult_t result = (call);                                                      \
-		if (result != ncclSuccess) {                                                       \
-			tap_diag("%s:%d: %s: %s", __FILE__, __LINE__, ncclGetErrorString(result),  \
-				 ncclGetLastError(NULL));                                          \
-			__atomic_fetch_add(&failures, 1, __ATOMIC_RELAXED);                        \
-		}                                                                                  \
-	} while (0)
-#define ACCEL(call)                                                                                \
-	do {                                                                                       \
-		int error = (call);                                                                \
-		if (error) {                                                                       \
-			tap_diag("%s:%d: %s: %s", __FILE__, __LINE__, vn_error_string(error),      \
-				 vn_error());                                                      \
-			__atomic_fetch_add(&failures, 1, __ATOMIC_RELAXED);                        \
-		}                                                                                  \
-	} while (0)
-
-static unsigned int taken(void)
-{
-	return __atomic_exchange_n(&failures, 0, __ATOMIC_RELAXED);
-}
 
 /* What one rank has. */
 struct rank {
@@ -489,17 +461,6 @@ static void own_things(void)
 }
 
 /* ---- what is wrong -------------------------------------------------------------------------- */
-
-/* The call returned that, and its text has this in it. */
-static void refused(ncclResult_t got, ncclResult_t want, const char *text, const char *what)
-{
-	const char *said = ncclGetLastError(NULL);
-
-	if (!tap_ok(got == want && strstr(said, text), "%s: %s", what, said))
-		tap_diag("%d, not %d; or not \"%s\"", got, want, text);
-}
-
-#define BAD(call, want, text) refused(call, want, text, #call)
 
 static void arguments(void)
 {
