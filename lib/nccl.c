@@ -55,6 +55,15 @@ static int make_config(struct vn_config *to, const ncclConfig_t *from)
 	return err;
 }
 
+int vn_nccl_check_config(ncclComm_t *newcomm, const ncclConfig_t *config)
+{
+	int err = config ? check_config(config) : 0;
+
+	if (err && newcomm)
+		*newcomm = NULL;
+	return err ? coll_refuse_later(err) : 0;
+}
+
 /* ---- one rank, or all of them ------------------------------------------------------ */
 
 int vn_nccl_init_rank(ncclComm_t *comm, int nranks, const ncclUniqueId *id, int rank,
@@ -65,7 +74,8 @@ int vn_nccl_init_rank(ncclComm_t *comm, int nranks, const ncclUniqueId *id, int 
 
 	if (!err)
 		*comm = NULL;
-	err = err ?: make_config(&c, config);
+	err = err ?: vn_nccl_needs("ncclCommInitRank", (void *)id, "unique id")
+		     ?: make_config(&c, config);
 	return err ? coll_refuse_later(err) : vn_comm_init_rank_config(comm, nranks, *id, rank, &c);
 }
 
@@ -77,4 +87,13 @@ int vn_nccl_init_all(ncclComm_t *comms, int nranks, const int *chips)
 
 	err = err ?: vn_comm_init_all_config(comms, nranks, chips, &config);
 	return err ? coll_refuse_later(err) : 0;
+}
+
+/* ---- revoking ------------------------------------------------------------------------ */
+
+int vn_nccl_revoke(ncclComm_t comm, int flags)
+{
+	if (flags)
+		return vn_fail(-EINVAL, "ncclCommRevoke: unknown flags %#x", flags);
+	return vn_comm_revoke(comm);
 }

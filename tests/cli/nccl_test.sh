@@ -37,8 +37,8 @@ while read -r call; do
 	by=$(sed -n "s/^| \`$call\` | yes | \`\(vn_[a-z_]*\)()\`.*/\1/p" "$doc")
 	[ -n "$by" ] || continue
 	sed -n "/^static inline .*[ *]$call(/,/^}/p" "$header" > "$tmp/body"
-	# Joining goes through lib/nccl.c.
-	grep -oE 'vn_nccl_init[a-z_]*' "$tmp/body" | while read -r inner; do
+	# Joining and revoking go through lib/nccl.c.
+	grep -oE 'vn_nccl_(init|revoke)[a-z_]*' "$tmp/body" | while read -r inner; do
 		sed -n "/^int $inner(/,/^}/p" "$top/lib/nccl.c"
 	done > "$tmp/inner"
 	grep -q "\b$by(" "$tmp/body" "$tmp/inner" || echo "$call: not by $by"

@@ -112,6 +112,12 @@ typedef struct {
 #define NCCL_WIN_STRICT_ORDERING 0x02 /* they are ordered in any case */
 #define NCCL_WIN_REQUIRED_ALIGNMENT 4096 /* 8 would do */
 
+/* Of ncclCommSplit(), ncclCommShrink() and ncclCommRevoke(). */
+#define NCCL_SPLIT_NOCOLOR VN_SPLIT_NOCOLOR
+#define NCCL_SHRINK_DEFAULT VN_SHRINK_DEFAULT
+#define NCCL_SHRINK_ABORT VN_SHRINK_ABORT
+#define NCCL_REVOKE_DEFAULT 0x00
+
 /* ---- configuration ------------------------------------------------------------ */
 
 #define NCCL_API_MAGIC 0xcafebeefu
@@ -162,6 +168,18 @@ int vn_nccl_init_rank(ncclComm_t *comm, int nranks, const ncclUniqueId *id, int 
  * vn_nccl_init_all - all ranks, on the UltraServer of vneuron/accel.h
  */
 int vn_nccl_init_all(ncclComm_t *comms, int nranks, const int *chips);
+
+/**
+ * vn_nccl_check_config - of a communicator made of another, which has that one's
+ *
+ * *newcomm is NULL if it is refused.
+ */
+int vn_nccl_check_config(ncclComm_t *newcomm, const ncclConfig_t *config);
+
+/**
+ * vn_nccl_revoke - vn_comm_revoke(), which has no flags
+ */
+int vn_nccl_revoke(ncclComm_t comm, int flags);
 
 /**
  * vn_nccl_needs - -EINVAL if @thing is NULL; vn_error() says "CALL: no WHAT" then
@@ -320,6 +338,45 @@ static inline ncclResult_t ncclCommInitAll(ncclComm_t *comm, int ndev, const int
 	return vn_nccl_result(vn_nccl_init_all(comm, ndev, devlist));
 }
 
+/* ---- communicators: made of others ------------------------------------------------ */
+
+static inline ncclResult_t ncclCommSplit(ncclComm_t comm, int color, int key, ncclComm_t *newcomm,
+					 ncclConfig_t *config)
+{
+	int err = vn_nccl_check_config(newcomm, config);
+
+	return vn_nccl_result(err ? err : vn_comm_split(comm, color, key, newcomm, NULL));
+}
+
+static inline ncclResult_t ncclCommShrink(ncclComm_t comm, int *excludeRanksList,
+					  int excludeRanksCount, ncclComm_t *newcomm,
+					  ncclConfig_t *config, int shrinkFlags)
+{
+	int err = vn_nccl_check_config(newcomm, config);
+
+	return vn_nccl_result(err ? err
+				  : vn_comm_shrink(comm, excludeRanksList, excludeRanksCount,
+						   newcomm, NULL, shrinkFlags));
+}
+
+static inline ncclResult_t ncclCommGetUniqueId(ncclComm_t comm, ncclUniqueId *uniqueId)
+{
+	return vn_nccl_result(vn_comm_get_unique_id(comm, uniqueId));
+}
+
+/* A new rank joins as any does, on the current chip. */
+static inline ncclResult_t ncclCommGrow(ncclComm_t comm, int nRanks, const ncclUniqueId *uniqueId,
+					int rank, ncclComm_t *newcomm, ncclConfig_t *config)
+{
+	int err;
+
+	if (!comm)
+		return vn_nccl_result(vn_nccl_init_rank(newcomm, nRanks, uniqueId, rank, config));
+	err = vn_nccl_check_config(newcomm, config);
+	return vn_nccl_result(
+		err ? err : vn_comm_grow(comm, nRanks, uniqueId, rank, newcomm, NULL));
+}
+
 /* ---- communicators: ending ------------------------------------------------------- */
 
 static inline ncclResult_t ncclCommFinalize(ncclComm_t comm)
@@ -330,6 +387,11 @@ static inline ncclResult_t ncclCommFinalize(ncclComm_t comm)
 static inline ncclResult_t ncclCommDestroy(ncclComm_t comm)
 {
 	return comm ? vn_nccl_result(vn_comm_destroy(comm)) : ncclSuccess;
+}
+
+static inline ncclResult_t ncclCommRevoke(ncclComm_t comm, int revokeFlags)
+{
+	return vn_nccl_result(vn_nccl_revoke(comm, revokeFlags));
 }
 
 static inline ncclResult_t ncclCommAbort(ncclComm_t comm)
