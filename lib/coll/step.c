@@ -9,28 +9,43 @@
 
 bool coll_stops;
 
+/* Atomic: ranks of other communicators may be at a step. */
 static struct {
-	unsigned int rank, step;
-	bool hang;
-	unsigned int taken; /* atomic */
+	unsigned int rank, step, hang, taken;
 } plan;
+
+static void set(unsigned int *word, unsigned int to)
+{
+	__atomic_store_n(word, to, __ATOMIC_RELAXED);
+}
+
+static unsigned int get(const unsigned int *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
 
 void coll_stop_init(void)
 {
 	const char *text = secure_getenv("VNEURON_COLL_STOP");
+	unsigned int rank, step;
 	char hang[8] = "";
-	int n = text ? sscanf(text, "%u:%u:%7s", &plan.rank, &plan.step, hang) : 0;
+	int n = text ? sscanf(text, "%u:%u:%7s", &rank, &step, hang) : 0;
 
-	plan.hang = n == 3;
-	plan.taken = 0;
+	if (n >= 2) {
+		set(&plan.rank, rank);
+		set(&plan.step, step);
+		set(&plan.hang, n == 3);
+		set(&plan.taken, 0);
+	}
 	__atomic_store_n(&coll_stops, n >= 2, __ATOMIC_RELAXED);
 }
 
 void coll_stop(uint32_t rank)
 {
-	if (rank != plan.rank || __atomic_add_fetch(&plan.taken, 1, __ATOMIC_RELAXED) != plan.step)
+	if (rank != get(&plan.rank) ||
+	    __atomic_add_fetch(&plan.taken, 1, __ATOMIC_RELAXED) != get(&plan.step))
 		return;
-	if (!plan.hang)
+	if (!get(&plan.hang))
 		kill(getpid(), SIGKILL);
 	for (;;)
 		pause();

@@ -19,7 +19,8 @@ void coll_stop(uint32_t rank);
 
 static inline void coll_step(uint32_t rank)
 {
-	if (__builtin_expect(coll_stops, false))
+	/* A communicator may be made meanwhile. */
+	if (__builtin_expect(__atomic_load_n(&coll_stops, __ATOMIC_RELAXED), false))
 		coll_stop(rank);
 }
 
