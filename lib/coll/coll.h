@@ -397,6 +397,9 @@ int coll_signals_init(struct vn_lib_comm *c);
 /* What a put or get says of its window. */
 int coll_window_check(struct vn_lib_comm *c, const struct coll_call *call);
 
+/* join.c: the caller's configuration, checked as far as it goes by itself; NULL: defaults */
+int coll_config_read(struct vn_config *to, const struct vn_config *from);
+
 /* kin.c */
 void coll_kin_free(struct vn_lib_comm *c);
 

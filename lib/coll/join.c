@@ -459,34 +459,46 @@ static void leave(struct vn_lib_comm *c)
 
 /* ---- calls --------------------------------------------------------------------------- */
 
-/* The caller's configuration, completed; an older and smaller one keeps its meaning. */
-static int complete_config(struct vn_config *to, const struct vn_config *from, int rank)
+/* An older and smaller one keeps its meaning. */
+int coll_config_read(struct vn_config *to, const struct vn_config *from)
 {
 	static const struct vn_config defaults = VN_CONFIG_INITIALIZER;
 
 	*to = defaults;
-	if (from) {
-		if (from->size < offsetof(struct vn_config, dev) || from->size > sizeof(*to))
-			return vn_fail(-EINVAL,
-				       "config: a size of %zu; this library knows up to %zu",
-				       from->size, sizeof(*to));
-		if (from->version != VN_CONFIG_VERSION)
-			return vn_fail(-EINVAL, "config: version %u; this library knows %u",
-				       from->version, VN_CONFIG_VERSION);
-		memcpy(to, from, from->size);
-	}
-	if (to->way >= VN_WAY_COUNT)
-		return vn_fail(-EINVAL, "config: no way %u", to->way);
+	if (!from)
+		return 0;
+	if (from->size < offsetof(struct vn_config, dev) || from->size > sizeof(*to))
+		return vn_fail(-EINVAL, "config: a size of %zu; this library knows up to %zu",
+			       from->size, sizeof(*to));
+	if (from->version != VN_CONFIG_VERSION)
+		return vn_fail(-EINVAL, "config: version %u; this library knows %u", from->version,
+			       VN_CONFIG_VERSION);
+	memcpy(to, from, from->size);
+	to->size = sizeof(*to);
+	return to->way < VN_WAY_COUNT ? 0 : vn_fail(-EINVAL, "config: no way %u", to->way);
+}
+
+static int check_chip(const struct vn_config *config, int rank)
+{
+	if ((uint32_t)config->chip < config->dev->query.chips)
+		return 0;
+	return vn_fail(-ENODEV, "rank %d: no chip %d; there are %u", rank, config->chip,
+		       config->dev->query.chips);
+}
+
+static int complete_config(struct vn_config *to, const struct vn_config *from, int rank)
+{
+	int err = coll_config_read(to, from);
+
+	if (err)
+		return err;
 	if (to->chip < 0)
 		to->chip = !to->dev && current.dev ? (int32_t)current.chip : rank;
 	if (!to->dev)
 		to->dev = current.dev;
 	if (!to->dev)
 		return vn_fail(-EINVAL, "no device: call vn_set_chip() or name one in the config");
-	if ((uint32_t)to->chip >= to->dev->query.chips)
-		return vn_fail(-ENODEV, "rank %d: no chip %d; there are %u", rank, to->chip,
-			       to->dev->query.chips);
-	return 0;
+	return check_chip(to, rank);
 }
 
 static int check_ranks(int nranks, int rank)
@@ -590,10 +602,7 @@ int vn_comm_init_all_config(vn_comm_t *comms, int nranks, const int *chips,
 		if (err)
 			break;
 		full.chip = chips ? chips[r] : r;
-		if (full.chip < 0 || (uint32_t)full.chip >= full.dev->query.chips)
-			err = vn_fail(-ENODEV, "rank %d: no chip %d; there are %u", r, full.chip,
-				      full.dev->query.chips);
-		err = err ?: vn_attach(full.dev, (uint32_t)full.chip);
+		err = check_chip(&full, r) ?: vn_attach(full.dev, (uint32_t)full.chip);
 		if (err)
 			break;
 		j.rank = (uint32_t)r;

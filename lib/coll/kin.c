@@ -48,23 +48,20 @@ struct birth {
 /* The parent's chip, device and settings, where the caller does not say otherwise. */
 static int inherit(struct birth *b, const struct vn_config *config)
 {
-	static const struct vn_config defaults = VN_CONFIG_INITIALIZER;
 	const struct coll_team *t = b->parent->team;
+	int err = coll_config_read(&b->config, config);
 
-	if (config &&
-	    (config->size < offsetof(struct vn_config, dev) || config->size > sizeof(b->config)))
-		return vn_fail(-EINVAL, "config: a size of %zu; this library knows up to %zu",
-			       config->size, sizeof(b->config));
-	b->config = defaults;
-	if (config)
-		memcpy(&b->config, config, config->size);
-	b->config.size = sizeof(b->config);
+	if (err)
+		return err;
 	if (b->config.chip < 0)
 		b->config.chip = (int32_t)t->board.member[b->parent->rank].chip;
 	b->config.dev = b->config.dev ?: t->dev;
 	b->config.timeout_ns = b->config.timeout_ns ?: t->timeout_ns;
 	b->config.check = b->config.check < 0 ? t->check : b->config.check;
 	b->config.way = b->config.way ?: t->forced;
+	if ((uint32_t)b->config.chip >= b->config.dev->query.chips)
+		return vn_fail(-ENODEV, "rank %u: no chip %d; there are %u", b->parent->rank,
+			       b->config.chip, b->config.dev->query.chips);
 	return 0;
 }
 
