@@ -54,6 +54,4 @@ void coll_board_lay(struct coll_board *b, void *at, uint32_t ranks)
 		.text = (void *)(p + l.text),
 		.bounce = p + l.bounce,
 	};
-	b->head->bytes = l.bytes;
-	b->head->ranks = ranks;
 }

@@ -26,10 +26,9 @@
 /* What slot.state says of operation number seq: (seq + 1) * 8 + phase. */
 enum coll_phase {
 	COLL_POSTING = 0,
-	COLL_OPENING = 1, /* all have posted; the last looks at their posts */
-	COLL_SHARED = 2, /* job is open */
-	COLL_LAUNCHED = 3, /* the device has it; apart: each process launches its part */
-	COLL_DONE = 4,
+	COLL_SHARED = 1, /* job is open */
+	COLL_LAUNCHED = 2, /* the device has it; apart: each process launches its part */
+	COLL_DONE = 3,
 };
 
 /* Few bytes are posted along in the post itself. */
@@ -138,8 +137,6 @@ struct coll_gone {
 #define COLL_TEXT 512u
 
 struct coll_head {
-	uint64_t bytes; /* of the board */
-	uint32_t ranks;
 	uint32_t fault; /* atomic: first failure, errno | its text's rank << 16 */
 	/* atomic: of the last two agreements, number << 16 | whose view holds */
 	uint64_t verdict[2];

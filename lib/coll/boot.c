@@ -2,6 +2,7 @@
 /* The socket at which ranks of several processes come together, and who is alive. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -109,10 +110,11 @@ socklen_t coll_boot_name(const vn_unique_id *id, struct sockaddr_un *to)
 static int wait_for(int fd, uint64_t wait_ns)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t ms = wait_ns / 1000000 + (wait_ns % 1000000 != 0);
 	int n;
 
 	do
-		n = poll(&p, 1, (int)((wait_ns + 999999) / 1000000));
+		n = poll(&p, 1, ms < INT_MAX ? (int)ms : INT_MAX);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n ? 0 : -EAGAIN;
 }

@@ -320,7 +320,7 @@ static int knock(struct joining *j)
 		.id = t->id,
 		.cpus = t->cpus,
 	};
-	uint64_t left = j->end - vn_now();
+	uint64_t now = vn_now(), left = j->end > now ? j->end - now : 0;
 	int fd, board, domain, err;
 
 	t->knocking = true;

@@ -310,8 +310,11 @@ int coll_launch(struct coll_team *t, const struct coll_shape *shape, uint64_t se
 
 	pthread_mutex_lock(&t->lock);
 	p = ready ?: program(t, shape, post);
-	/* Scalars that are read now may be others than when it was prepared. */
-	if (p && p->plan && (!ready || same_scalars(p, post)))
+	/*
+	 * After a failure nothing begins that coll_device_reset() would not see. Scalars
+	 * that are read now may be others than when it was prepared.
+	 */
+	if (!coll_failed(t) && p && p->plan && (!ready || same_scalars(p, post)))
 		err = vn_launch(t->queue, p->plan, params, seq);
 	if (!err) {
 		vn_queue_show(t->queue);
@@ -443,7 +446,8 @@ bool coll_launch_part(struct coll_team *t, uint64_t seq)
 	int err = 0;
 
 	pthread_mutex_lock(&t->lock);
-	if (t->begun[seq % COLL_SLOTS] != seq + 1)
+	/* After a failure nothing begins that coll_device_reset() would not see. */
+	if (!coll_failed(t) && t->begun[seq % COLL_SLOTS] != seq + 1)
 		err = launch_part(t, seq);
 	pthread_mutex_unlock(&t->lock);
 	if (err)
