@@ -12,8 +12,8 @@
 # VN_ALLOW_SKIP=1 or the reason starts with "only" (a point that this kind of
 # run does not have: "only with two NUMA nodes").
 #
-# What a failing program printed is shown in full, of the others one line. The
-# last line is "N passed, N failed"; the exit status is 0 when nothing failed.
+# Of a failing program its failed points are shown, then all it printed; of the
+# others one line. The last line is "N passed, N failed"; the exit status is 0 when nothing failed.
 # With VN_COUNTS=FILE a line "NAME passed failed skipped" is appended to it.
 
 home= limit=${VN_TEST_TIMEOUT:-120} passed=0 failed=0 skipped=0
@@ -92,6 +92,7 @@ for program; do
 	((passed += ok, failed += bad, skipped += skip))
 	if ((bad)); then
 		printf 'FAIL %-28s %s\n' "$name" "$why"
+		sed -n 's/^not ok/    failed:&/p' "$out"
 		while IFS= read -r line; do
 			printf '    %s\n' "$line"
 		done <"$out"

@@ -229,9 +229,10 @@ static void test_mixed(void)
 	bool all;
 
 	crew_make(&crew, dev, 3, BY_THREADS, NULL);
+	/* Two ranks with data: one alone may well be in place. */
 	do
 		call_make(&now, &s);
-	while (!now.len[1][1]);
+	while (!now.len[1][0]);
 	all = crew_failed(&crew, start_in_place, -EINVAL);
 	tap_ok(all && strstr(crew.rank[0].text, "in place"), "in place on one rank: %s",
 	       crew.rank[0].text);
