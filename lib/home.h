@@ -89,6 +89,13 @@ bool vn_mem_find(struct vn_lib_device *dev, const void *p, uint64_t bytes, struc
 /* A lock held for less than a wake-up takes: who comes second looks again before it sleeps. */
 void vn_lock_init(pthread_mutex_t *lock);
 
+/*
+ * Addresses for HBM, reserved: to be mapped over, or unmapped. A reduction walks through
+ * many buffers in step: side by side they would all want the same few places of a TLB.
+ * NULL: wherever, it is small, or there are none.
+ */
+void *vn_place(uint64_t bytes);
+
 /* CPUs this process may use, at least 1. */
 uint32_t vn_cores(void);
 /* Work that touches more bytes does not stay in the caches: stores that go around them win. */

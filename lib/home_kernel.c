@@ -112,13 +112,18 @@ static int kernel_map(void *ctx, uint64_t offset, uint64_t bytes, bool write, vo
 {
 	struct mapping *m = malloc(sizeof(*m));
 	struct node *n = ctx;
+	void *at;
 	int err;
 
 	if (!m)
 		return vn_fail(-ENOMEM, "no memory for a mapping");
-	m->ptr = mmap(NULL, bytes, PROT_READ | (write ? PROT_WRITE : 0), MAP_SHARED, n->fd, offset);
+	at = vn_place(bytes);
+	m->ptr = mmap(at, bytes, PROT_READ | (write ? PROT_WRITE : 0),
+		      MAP_SHARED | (at ? MAP_FIXED : 0), n->fd, offset);
 	if (m->ptr == MAP_FAILED) {
 		err = -errno;
+		if (at)
+			munmap(at, bytes);
 		free(m);
 		return vn_fail(err, "%s: mapping %llu bytes: %s", n->path,
 			       (unsigned long long)bytes, strerror(-err));
@@ -148,32 +153,40 @@ static void kernel_unmap(void *ctx, void *ptr, uint64_t bytes)
 	munmap(ptr, bytes);
 }
 
-static int kernel_ports(void *ctx, struct vn_port *ports, unsigned int max)
+typedef int (*dump_fn)(struct vn_nl *nl, void *rows, unsigned int max);
+
+static int dump(dump_fn rows_of, void *rows, unsigned int max)
 {
 	struct vn_nl *nl;
-	int ret;
+	int ret = vn_nl_open(&nl);
 
-	(void)ctx;
-	ret = vn_nl_open(&nl);
 	if (ret)
 		return ret;
-	ret = vn_nl_ports(nl, ports, max);
+	ret = rows_of(nl, rows, max);
 	vn_nl_close(nl);
 	return ret;
 }
 
+static int dump_ports(struct vn_nl *nl, void *rows, unsigned int max)
+{
+	return vn_nl_ports(nl, rows, max);
+}
+
+static int dump_ranks(struct vn_nl *nl, void *rows, unsigned int max)
+{
+	return vn_nl_ranks(nl, rows, max);
+}
+
+static int kernel_ports(void *ctx, struct vn_port *ports, unsigned int max)
+{
+	(void)ctx;
+	return dump(dump_ports, ports, max);
+}
+
 static int kernel_ranks(void *ctx, struct vn_rank *ranks, unsigned int max)
 {
-	struct vn_nl *nl;
-	int ret;
-
 	(void)ctx;
-	ret = vn_nl_open(&nl);
-	if (ret)
-		return ret;
-	ret = vn_nl_ranks(nl, ranks, max);
-	vn_nl_close(nl);
-	return ret;
+	return dump(dump_ranks, ranks, max);
 }
 
 static int kernel_fd(void *ctx)

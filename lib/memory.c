@@ -3,8 +3,32 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "home.h"
+
+/* Pages by which those that follow each other are apart; a prime number of places. */
+#define PLACES 61u
+#define PLACE_MIN 65536u
+#define PAGE 4096ull
+
+void *vn_place(uint64_t bytes)
+{
+	static uint32_t count;
+	uint64_t room = bytes + PLACES * PAGE, skip;
+	char *at;
+
+	if (bytes < PLACE_MIN)
+		return NULL;
+	at = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (at == MAP_FAILED)
+		return NULL;
+	skip = __atomic_fetch_add(&count, 1, __ATOMIC_RELAXED) % PLACES * PAGE;
+	if (skip)
+		munmap(at, skip);
+	munmap(at + skip + bytes, room - skip - bytes);
+	return at + skip;
+}
 
 static int out_of_memory(vn_device_t dev, uint32_t chip, uint64_t bytes, int err)
 {

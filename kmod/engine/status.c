@@ -4,7 +4,7 @@
 /* Looks at an entry that is being written: more often than a writer takes to be through. */
 #define LOOKS	8u
 
-#define KNOWN	(VN_RANK_USED | VN_RANK_JOINING | VN_RANK_FAILED | VN_RANK_LEFT)
+#define KNOWN	(VN_RANK_USED | VN_RANK_JOINING | VN_RANK_FAILED | VN_RANK_LEFT | VN_RANK_AGREEING)
 #define ERRNO_MAX	4095u
 
 /* Each word is read once. In what order follows from who writes them in which. */

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "coll.h"
+#include "status.h"
 
 /* Between two looks at who has come. */
 #define LOOK_NS 200000
@@ -108,8 +109,10 @@ int vn_comm_agree(vn_comm_t c, int *gone, int *ngone)
 			       c ? "place for the ranks that are gone" : "communicator");
 	round = ++c->agreements;
 	__atomic_store_n(&c->team->board.member[c->rank].agreeing, round, __ATOMIC_RELEASE);
+	coll_status_agrees(c, true);
 	coll_step(c->rank);
 	v = await(c, round);
+	coll_status_agrees(c, false);
 	if (v >> 16 != round)
 		return vn_fail(-ESTALE, "rank %u: the others have gone on without it", c->rank);
 	view = &c->team->board.gone[2 * (v & 0xffff) + round % 2];

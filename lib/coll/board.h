@@ -148,6 +148,7 @@ struct coll_head {
 	uint8_t way[VN_COLL_COUNT][64]; /* by operation and bits of its bytes */
 	uint32_t events __attribute__((aligned(64))); /* atomic, a futex */
 	uint32_t sleepers; /* atomic */
+	uint32_t cramped; /* atomic: ranks that wait until others are through */
 };
 
 /* A board as it lies in this process. */

@@ -255,6 +255,14 @@ int coll_boot_answer(const struct coll_guest *guest, int err, const char *text, 
 		       ?: hear(guest->fd, TALK_NS, &word, sizeof(word), NULL);
 }
 
+bool coll_boot_gone(int fd)
+{
+	char word;
+	ssize_t n = recv(fd, &word, sizeof(word), MSG_PEEK | MSG_DONTWAIT);
+
+	return !n || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 void coll_boot_go(int fd, int err, const char *text)
 {
 	struct answer a = { .error = err };

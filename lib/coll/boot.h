@@ -61,6 +61,8 @@ int coll_boot_accept(int listener, const vn_unique_id *id, uint64_t wait_ns,
 /* Lets it in (err 0; board and domain, or -1) and waits until it is ready; or says why not. */
 int coll_boot_answer(const struct coll_guest *guest, int err, const char *text, int board,
 		     int domain);
+/* It waits no longer: its process has died, or it gave up. */
+bool coll_boot_gone(int fd);
 /* All are there (err 0), or it came to nothing. */
 void coll_boot_go(int fd, int err, const char *text);
 

@@ -21,6 +21,8 @@ int vn_op_status(vn_comm_t c, uint64_t seq)
 {
 	int err;
 
+	if (!c)
+		return vn_fail(-EINVAL, "status: no communicator");
 	coll_enter(c);
 	if (seq >= c->completed && seq < c->started)
 		coll_turn(c);
@@ -35,6 +37,8 @@ int vn_op_status(vn_comm_t c, uint64_t seq)
 
 int vn_comm_sync(vn_comm_t c, uint64_t timeout_ns)
 {
+	if (!c)
+		return vn_fail(-EINVAL, "sync: no communicator");
 	return coll_wait(c, c->started, timeout_ns);
 }
 

@@ -189,6 +189,7 @@ struct vn_lib_comm {
 	uint64_t collectives; /* of those started */
 	uint64_t through; /* of those completed */
 	uint64_t held; /* of its own, by a group */
+	bool cramped; /* counted among those who wait for that */
 	uint64_t room; /* every rank has completed that many collectives, as last seen */
 	struct coll_pending **pending; /* [mask + 1], by index */
 	uint64_t mask;
@@ -361,6 +362,8 @@ static inline struct coll_pending *coll_nth(const struct vn_lib_comm *c, uint64_
 
 /* wait.c */
 void coll_wake(struct coll_team *t);
+/* A rank is through with an operation: whoever waits for just that looks again. */
+void coll_wake_cramped(struct coll_team *t);
 /* One turn at what the rank has under way. */
 void coll_turn(struct vn_lib_comm *c);
 /* Until the rank has completed so many operations. */

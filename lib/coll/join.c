@@ -8,16 +8,12 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "join.h"
 #include "status.h"
-#include "team.h"
 
 #define DEFAULT_TIMEOUT_NS (300ull * 1000000000)
 /* Launches that may wait on the device's queue, a power of two above COLL_SLOTS. */
 #define QUEUE_DEPTH 128u
-/* How long who joins looks at one thing, before it looks whether all has changed. */
-#define LOOK_NS 20000000ull
-/* Who knocks where nobody listens tries again after that long. */
-#define KNOCK_NS 2000000ull
 
 static pthread_cond_t joined = PTHREAD_COND_INITIALIZER;
 
@@ -40,19 +36,6 @@ vn_device_t coll_set_device(void)
 {
 	return current.dev;
 }
-
-/* One rank, while it joins. */
-struct joining {
-	struct coll_team *team;
-	struct vn_lib_comm *comm;
-	const struct vn_config *config;
-	uint32_t rank;
-	uint64_t timeout_ns, end;
-	int listener; /* rank 0: where others knock, -1: nowhere */
-	int domain; /* and the domain they are given */
-	int guest[VN_MAX_CHIPS]; /* and who of them waits for the word */
-	int word; /* others: where it will come, -1: not let in yet */
-};
 
 /* ---- when all are there ---------------------------------------------------------- */
 
@@ -80,7 +63,7 @@ static int configure(struct coll_team *t)
 }
 
 /* What the device does for the team: made by the last to join, for all. */
-static int connect_device(struct coll_team *t)
+int join_connect(struct coll_team *t)
 {
 	uint32_t chip = t->board.member[t->apart ? t->speaker : 0].chip;
 	int err = vn_queue_create(t->dev, chip, QUEUE_DEPTH, -1, &t->queue);
@@ -91,7 +74,7 @@ static int connect_device(struct coll_team *t)
 				       &t->params);
 }
 
-/* What rank 0's process decides for all, */
+/* What rank 0's process decides for all; the others take it over (guest.c). */
 static void publish(struct coll_team *t)
 {
 	struct coll_head *h = t->board.head;
@@ -103,19 +86,7 @@ static void publish(struct coll_team *t)
 	memcpy(h->way, t->way, sizeof(h->way));
 }
 
-/* and the others take over. */
-static void adopt(struct coll_team *t)
-{
-	const struct coll_head *h = t->board.head;
-
-	t->timeout_ns = h->timeout_ns;
-	t->cores = h->cores;
-	t->check = h->check;
-	t->forced = h->forced;
-	memcpy(t->way, h->way, sizeof(t->way));
-}
-
-static void complete(struct coll_team *t, int err)
+void join_complete(struct coll_team *t, int err)
 {
 	if (err) {
 		t->join_error = err;
@@ -127,7 +98,7 @@ static void complete(struct coll_team *t, int err)
 }
 
 /* A rank more; of the process of rank 0, all count. */
-static void count_rank(struct coll_team *t, uint32_t rank, uint32_t chip, pid_t pid)
+void join_count_rank(struct coll_team *t, uint32_t rank, uint32_t chip, pid_t pid)
 {
 	struct coll_member *m = &t->board.member[rank];
 	int err;
@@ -143,12 +114,12 @@ static void count_rank(struct coll_team *t, uint32_t rank, uint32_t chip, pid_t 
 	for (uint32_t r = 0; !err && t->apart && r < t->ranks; r++)
 		if (t->seat[r].comm)
 			err = coll_bell_init(t, r);
-	complete(t, err ?: connect_device(t) ?: t->apart ? coll_reach_init(t) : 0);
+	join_complete(t, err ?: join_connect(t) ?: t->apart ? coll_reach_init(t) : 0);
 }
 
 /* ---- joining ------------------------------------------------------------------------ */
 
-static int join_checks(struct coll_team *t, uint32_t ranks, uint32_t rank, uint32_t chip)
+int join_checks(struct coll_team *t, uint32_t ranks, uint32_t rank, uint32_t chip)
 {
 	const struct coll_member *m = t->board.member;
 
@@ -169,7 +140,7 @@ static int join_checks(struct coll_team *t, uint32_t ranks, uint32_t rank, uint3
 }
 
 /* A rank's thread may be bound to a CPU of its own: only all of them know how many there are. */
-static void count_cores(struct coll_team *t, const cpu_set_t *set)
+void join_count_cores(struct coll_team *t, const cpu_set_t *set)
 {
 	CPU_OR(&t->cpus, &t->cpus, set);
 	t->cores = CPU_COUNT(&t->cpus) ?: 1;
@@ -181,7 +152,7 @@ static void count_own_cores(struct coll_team *t)
 
 	CPU_ZERO(&set);
 	sched_getaffinity(0, sizeof(set), &set);
-	count_cores(t, &set);
+	join_count_cores(t, &set);
 }
 
 /* Adds the rank to its team, which it makes if it is the first; registry held. */
@@ -215,153 +186,8 @@ static int enter(struct joining *j, const vn_unique_id *id, uint32_t ranks)
 		return 0;
 	if (t->board_fd >= 0)
 		coll_board_hold(t->board_fd, j->rank);
-	count_rank(t, j->rank, chip, getpid());
+	join_count_rank(t, j->rank, chip, getpid());
 	return 0;
-}
-
-/* ---- rank 0 of several processes ------------------------------------------------------ */
-
-/* Where several processes can meet, others may come from elsewhere. */
-static bool meets_others(const struct coll_team *t)
-{
-	return t->dev->home == &vn_home_kernel && !t->complete && !t->join_error;
-}
-
-/* The board becomes a file, and rank 0 listens. */
-static int found(struct joining *j)
-{
-	struct coll_team *t = j->team;
-	int fd, err;
-
-	j->listener = coll_boot_listen(&t->id);
-	if (j->listener < 0)
-		return j->listener;
-	fd = coll_board_file(coll_board_bytes(t->ranks));
-	if (fd < 0)
-		return vn_fail(fd, "no memory for a communicator of %u ranks", t->ranks);
-	err = coll_team_move(t, fd, true);
-	if (err) {
-		close(fd);
-		return err;
-	}
-	for (uint32_t r = 0; r < t->ranks; r++)
-		if (t->seat[r].comm)
-			coll_board_hold(fd, r);
-	j->domain = vn_domain_export(t->dev);
-	return j->domain < 0 ? j->domain : 0;
-}
-
-/* Lets in who knocks, one at a time; registry held, but not while it talks. */
-static void welcome(struct joining *j)
-{
-	struct coll_team *t = j->team;
-	struct coll_guest g;
-	int err;
-
-	pthread_mutex_unlock(&coll_registry);
-	err = coll_boot_accept(j->listener, &t->id, LOOK_NS, &g);
-	pthread_mutex_lock(&coll_registry);
-	if (err)
-		return;
-	err = join_checks(t, g.hello.ranks, g.hello.rank, g.hello.chip);
-	if (err) {
-		coll_boot_answer(&g, err, vn_error(), -1, -1);
-		return;
-	}
-	pthread_mutex_unlock(&coll_registry);
-	err = coll_boot_answer(&g, 0, NULL, g.hello.wants_board ? t->board_fd : -1, j->domain);
-	pthread_mutex_lock(&coll_registry);
-	if (err) {
-		close(g.fd);
-		return;
-	}
-	/* A thread of this process may have taken its place. */
-	err = join_checks(t, g.hello.ranks, g.hello.rank, g.hello.chip);
-	if (err) {
-		coll_boot_go(g.fd, err, vn_error());
-		return;
-	}
-	t->apart = true;
-	j->guest[g.hello.rank] = g.fd;
-	count_cores(t, &g.hello.cpus);
-	count_rank(t, g.hello.rank, g.hello.chip, g.pid);
-}
-
-/* ---- ranks that come from other processes ------------------------------------------------ */
-
-/* Let in: the board and the domain of rank 0's process are this one's, too; registry held. */
-static int move_in(struct joining *j, int board)
-{
-	struct coll_team *t = j->team;
-	int err;
-
-	if (board >= 0) {
-		err = coll_board_check(board, coll_board_bytes(t->ranks))
-			      ?: coll_team_move(t, board, false);
-		if (err) {
-			close(board);
-			return err;
-		}
-	}
-	t->apart = true;
-	t->board.member[j->rank].chip = (uint32_t)j->config->chip;
-	return coll_board_hold(t->board_fd, j->rank) ?: coll_bell_init(t, j->rank);
-}
-
-/* Registry held, but not while it talks. */
-static int knock(struct joining *j)
-{
-	struct coll_team *t = j->team;
-	struct coll_hello h = {
-		.ranks = t->ranks,
-		.rank = j->rank,
-		.chip = (uint32_t)j->config->chip,
-		.wants_board = t->board_fd < 0,
-		.id = t->id,
-		.cpus = t->cpus,
-	};
-	uint64_t now = vn_now(), left = j->end > now ? j->end - now : 0;
-	int fd, board, domain, err;
-
-	t->knocking = true;
-	pthread_mutex_unlock(&coll_registry);
-	err = coll_boot_knock(&h, left, &fd, &board, &domain);
-	if (err == -EAGAIN)
-		nanosleep(&(struct timespec){ .tv_nsec = KNOCK_NS }, NULL);
-	else if (!err && domain >= 0)
-		err = vn_domain_join(t->dev, domain);
-	pthread_mutex_lock(&coll_registry);
-	t->knocking = false;
-	if (err == -EAGAIN)
-		return 0;
-	if (domain >= 0)
-		close(domain);
-	if (!err)
-		err = move_in(j, board) ?: coll_boot_ready(fd);
-	else if (board >= 0)
-		close(board);
-	if (!err)
-		j->word = fd;
-	else if (fd >= 0)
-		close(fd);
-	return err;
-}
-
-static void await_word(struct joining *j)
-{
-	struct coll_team *t = j->team;
-	int err;
-
-	pthread_mutex_unlock(&coll_registry);
-	err = coll_boot_wait(j->word, LOOK_NS);
-	pthread_mutex_lock(&coll_registry);
-	if (err == -EAGAIN || t->complete || t->join_error)
-		return;
-	if (!err) {
-		adopt(t);
-		err = connect_device(t) ?: coll_reach_init(t);
-	}
-	complete(t, err);
 }
 
 /* ---- waiting for all ------------------------------------------------------------------ */
@@ -384,7 +210,7 @@ static int too_late(const struct joining *j)
 	char missing[200];
 
 	/* Nobody told it who has come elsewhere. */
-	if (meets_others(t) && j->word < 0 && !t->seat[0].comm)
+	if (join_meets_others(t) && j->word < 0 && !t->seat[0].comm)
 		elsewhere = "; others may have, in other processes: rank 0 would know";
 	name_missing(t, missing, sizeof(missing));
 	return vn_fail(-ETIMEDOUT,
@@ -398,7 +224,7 @@ static void nap(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	ts.tv_nsec += (long)LOOK_NS;
+	ts.tv_nsec += (long)JOIN_LOOK_NS;
 	if (ts.tv_nsec >= 1000000000) {
 		ts.tv_nsec -= 1000000000;
 		ts.tv_sec++;
@@ -410,23 +236,23 @@ static void nap(void)
 static int meet(struct joining *j)
 {
 	struct coll_team *t = j->team;
-	int err = !j->rank && meets_others(t) ? found(j) : 0;
+	int err = !j->rank && join_meets_others(t) ? join_found(j) : 0;
 
 	while (!err && !t->complete && !t->join_error) {
 		if (vn_now() >= j->end)
 			err = too_late(j);
 		else if (j->listener >= 0)
-			welcome(j);
+			err = join_welcome(j);
 		else if (j->word >= 0)
-			await_word(j);
-		else if (meets_others(t) && !t->seat[0].comm && !t->knocking)
-			err = knock(j);
+			join_await_word(j);
+		else if (join_meets_others(t) && !t->seat[0].comm && !t->knocking)
+			err = join_knock(j);
 		else
 			nap();
 	}
 	/* Not with this rank: not at all. */
 	if (err && !t->join_error)
-		complete(t, err);
+		join_complete(t, err);
 	return t->join_error ? vn_fail(t->join_error, "%s", t->text) : 0;
 }
 

@@ -333,6 +333,15 @@ static void trigger(struct vn_lib_comm *c, const struct coll_pending *d)
 
 /* ---- posting ---------------------------------------------------------------- */
 
+/* Counted while it has no room: who completes an operation then wakes it. */
+static void wants_room(struct vn_lib_comm *c, bool yes)
+{
+	if (c->cramped == yes)
+		return;
+	c->cramped = yes;
+	__atomic_fetch_add(&c->team->board.head->cramped, yes ? 1 : -1u, __ATOMIC_SEQ_CST);
+}
+
 /* Every rank is through with operation number n - slots. */
 static bool room(struct vn_lib_comm *c, uint64_t n, uint64_t slots)
 {
@@ -347,6 +356,7 @@ static bool room(struct vn_lib_comm *c, uint64_t n, uint64_t slots)
 		least = done < least ? done : least;
 	}
 	c->room = least;
+	wants_room(c, least <= n - slots);
 	return least > n - slots;
 }
 
@@ -421,7 +431,9 @@ bool coll_meet_post(struct vn_lib_comm *c, struct coll_pending *d)
 		trigger(c, d);
 	else if (t->check && check_early(t, d->seq, c->rank))
 		return true;
-	coll_wake(t);
+	/* Where all must arrive nobody waits for one of them: trigger() wakes. */
+	if (d->pull)
+		coll_wake(t);
 	return true;
 }
 

@@ -250,7 +250,7 @@ static void complete(struct vn_lib_comm *c, struct coll_pending *d, int status)
 	}
 	coll_status_completed(c, status);
 	give_back(c, d);
-	coll_wake(c->team);
+	coll_wake_cramped(c->team);
 }
 
 static bool post_all(struct vn_lib_comm *c)

@@ -102,6 +102,15 @@ void coll_status_joined(struct vn_lib_comm *c)
 	coll_status_set(s->flags, VN_RANK_USED);
 }
 
+void coll_status_agrees(struct vn_lib_comm *c, bool waits)
+{
+	struct vn_rank_status *s = c->shown;
+
+	coll_status_set(s->since_ns, waits ? vn_now() : 0);
+	coll_status_set(s->flags,
+			waits ? s->flags | VN_RANK_AGREEING : s->flags & ~VN_RANK_AGREEING);
+}
+
 void coll_status_failed(struct vn_lib_comm *c, int err)
 {
 	struct vn_rank_status *s = c->shown;

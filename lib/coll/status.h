@@ -17,6 +17,8 @@
 void coll_status_enter(struct vn_lib_comm *c);
 void coll_status_joined(struct vn_lib_comm *c);
 void coll_status_leave(struct vn_lib_comm *c);
+/* It waits for the others to agree on who is gone; no longer. */
+void coll_status_agrees(struct vn_lib_comm *c, bool waits);
 /* An operation has failed, or was cut short. */
 void coll_status_failed(struct vn_lib_comm *c, int err);
 

@@ -231,12 +231,16 @@ int vn_comm_destroy(vn_comm_t c)
 {
 	int err = vn_comm_finalize(c);
 
+	if (!c)
+		return err;
 	part(c);
 	return err;
 }
 
 int vn_comm_abort(vn_comm_t c)
 {
+	if (!c)
+		return vn_fail(-EINVAL, "abort: no communicator");
 	coll_fail(c->team, -ECANCELED, "communicator of %u ranks: aborted by rank %u",
 		  c->team->ranks, c->rank);
 	if (__atomic_exchange_n(&c->aborted, true, __ATOMIC_SEQ_CST))
@@ -254,39 +258,67 @@ int vn_comm_revoke(vn_comm_t c)
 	return 0;
 }
 
+/* What a call that only asks needs. */
+static int needs(const char *call, const void *comm, const void *place)
+{
+	if (comm && place)
+		return 0;
+	return vn_fail(-EINVAL, "%s: no %s", call, comm ? "place for the answer" : "communicator");
+}
+
 int vn_comm_get_async_error(vn_comm_t c, int *error)
 {
+	int err = needs("get_async_error", c, error);
+
+	if (err)
+		return err;
 	*error = coll_failed(c->team);
 	return 0;
 }
 
 const char *vn_comm_error(vn_comm_t c)
 {
-	return coll_failed(c->team) ? coll_fault_text(c->team) : "";
+	return c && coll_failed(c->team) ? coll_fault_text(c->team) : "";
 }
 
 int vn_comm_count(vn_comm_t c, int *count)
 {
+	int err = needs("count", c, count);
+
+	if (err)
+		return err;
 	*count = (int)c->team->ranks;
 	return 0;
 }
 
 int vn_comm_user_rank(vn_comm_t c, int *rank)
 {
+	int err = needs("user_rank", c, rank);
+
+	if (err)
+		return err;
 	*rank = (int)c->rank;
 	return 0;
 }
 
 int vn_comm_chip(vn_comm_t c, uint32_t *chip)
 {
+	int err = needs("chip", c, chip);
+
+	if (err)
+		return err;
 	*chip = c->team->board.member[c->rank].chip;
 	return 0;
 }
 
 int vn_comm_stats(vn_comm_t c, struct vn_comm_stats *stats)
 {
-	struct coll_team *t = c->team;
+	int err = needs("stats", c, stats);
+	struct coll_team *t;
 
+	if (err)
+		return err;
+	t = c->team;
 	*stats = c->stats;
 	pthread_mutex_lock(&t->lock);
 	stats->plans = t->nprograms;

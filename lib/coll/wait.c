@@ -46,6 +46,14 @@ void coll_wake(struct coll_team *t)
 		NULL, 0);
 }
 
+void coll_wake_cramped(struct coll_team *t)
+{
+	/* Pairs with the fence of who is about to sleep, as above. */
+	coll_fence_light();
+	if (__atomic_load_n(&t->board.head->cramped, __ATOMIC_RELAXED))
+		coll_wake(t);
+}
+
 static void nap(struct coll_team *t, uint32_t seen)
 {
 	const struct timespec ts = { .tv_nsec = NAP_NS };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "../home.h"
 #include "embed.h"
 
 #define PAGE 4096ull
@@ -35,12 +36,16 @@ void embed_table_free(struct vn_window_table *t)
 static u8 *take_pages(struct embed_device *dev, u32 chip, u64 bytes)
 {
 	u64 room = bytes >= HUGE ? bytes + HUGE : bytes;
-	u8 *raw = mmap(NULL, room, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *at = bytes >= HUGE ? NULL : vn_place(bytes);
+	u8 *raw = mmap(at, room, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED : 0), -1, 0);
 	u8 *base = raw;
 
-	if (raw == MAP_FAILED)
+	if (raw == MAP_FAILED) {
+		if (at)
+			munmap(at, bytes);
 		return NULL;
+	}
 	if (bytes >= HUGE) {
 		base = (u8 *)(((uintptr_t)raw + HUGE - 1) & ~(HUGE - 1));
 		if (base > raw)

@@ -13,7 +13,7 @@
 /* The last rank has none. */
 static size_t size_of(const struct band *b, int rank)
 {
-	return rank == b->ranks - 1 && rank > 1 ? 0 : ROOM - 8192u * (unsigned int)rank - 40;
+	return rank == b->ranks - 1 && rank > 1 ? 0 : ROOM - 8192u * (unsigned int)rank - 72;
 }
 
 static vn_comm_window_t open_window(struct band *b, void *at, size_t size)

@@ -524,6 +524,32 @@ static void joining(void)
 	tap_ok(vn_comm_init_rank_config(&comm, 3, id, 1, &config) == -EINVAL, "another version");
 }
 
+/* Asked of nothing, or for nothing: said, not a crash. */
+static void questions(void)
+{
+	struct vn_comm_stats stats;
+	unsigned int wrong = 0;
+	vn_comm_t comm;
+	uint32_t chip;
+	int n;
+
+	wrong += vn_comm_count(NULL, &n) != -EINVAL || !strstr(vn_error(), "no communicator");
+	wrong += vn_comm_user_rank(NULL, &n) != -EINVAL || !strstr(vn_error(), "user_rank");
+	wrong += vn_comm_chip(NULL, &chip) != -EINVAL || vn_comm_stats(NULL, &stats) != -EINVAL;
+	wrong += vn_comm_get_async_error(NULL, &n) != -EINVAL || *vn_comm_error(NULL);
+	wrong += vn_comm_sync(NULL, 0) != -EINVAL || vn_op_status(NULL, 0) != -EINVAL;
+	wrong += vn_comm_finalize(NULL) != -EINVAL || vn_comm_destroy(NULL) != -EINVAL;
+	wrong += vn_comm_abort(NULL) != -EINVAL || vn_comm_revoke(NULL) != -EINVAL;
+	NEED(vn_set_chip(dev, 0) ?: vn_comm_init_all(&comm, 1, NULL));
+	wrong += vn_comm_count(comm, NULL) != -EINVAL || !strstr(vn_error(), "place");
+	wrong += vn_comm_user_rank(comm, NULL) != -EINVAL || vn_comm_chip(comm, NULL) != -EINVAL;
+	wrong += vn_comm_stats(comm, NULL) != -EINVAL;
+	wrong += vn_comm_count(comm, &n) || n != 1;
+	NEED(vn_comm_destroy(comm));
+	tap_ok(!wrong, "questions without a communicator or a place for the answer (%u wrong)",
+	       wrong);
+}
+
 int main(void)
 {
 	static const uint64_t sizes[] = { 0, 4, 60, 5000, 100004, ROOM };
@@ -546,6 +572,7 @@ int main(void)
 				if (!quick() || (r + s + (uint32_t)way) % 3 == 0)
 					matrix(ranks[r], sizes[s], (enum vn_way)way);
 	one_thread();
+	questions();
 	memset(all, 0, sizeof(all));
 	crew(all, 3, &config, streams);
 	tap_ok(!all[0].err && !all[1].err && !all[2].err &&

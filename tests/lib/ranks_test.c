@@ -195,6 +195,45 @@ static void test_failed(void)
 	crew_end(&c);
 }
 
+/* ---- agreeing ---------------------------------------------------------------------- */
+
+static int shown_agreeing;
+
+/* Rank 0 comes last, and looks before it does. */
+static int agree_late(struct rank *me)
+{
+	int gone[RANKS], n;
+
+	for (int i = 0; me->number == 0 && i < 5000 && shown_agreeing < RANKS - 1; i++) {
+		struct vn_rank all[256];
+		int rows = vn_ranks(dev, all, COUNT(all));
+
+		shown_agreeing = 0;
+		for (int r = 0; r < rows && r < (int)COUNT(all); r++)
+			shown_agreeing += all[r].pid == (uint32_t)getpid() && all[r].rank &&
+					  all[r].flags == (VN_RANK_USED | VN_RANK_AGREEING) &&
+					  all[r].waits_ns;
+		usleep(1000);
+	}
+	return vn_comm_agree(me->comm, gone, &n) ?: n;
+}
+
+static void test_agreeing(void)
+{
+	uint32_t wrong = 0, n;
+	struct crew c;
+
+	crew_make(&c, dev, RANKS, BY_THREADS, NULL);
+	wrong = crew_do(&c, agree_late);
+	tap_ok(!wrong && shown_agreeing == RANKS - 1,
+	       "ranks that wait for others to agree are shown so (%d)", shown_agreeing);
+	n = look(NULL);
+	for (uint32_t r = 0; r < RANKS; r++)
+		wrong += rank_row(n, r)->flags != VN_RANK_USED || rank_row(n, r)->waits_ns;
+	tap_ok(!wrong, "and not longer");
+	crew_end(&c);
+}
+
 /* ---- names, pages ----------------------------------------------------------------- */
 
 static void test_names(void)
@@ -296,6 +335,7 @@ int main(void)
 	test_life();
 	test_wait();
 	test_failed();
+	test_agreeing();
 	test_names();
 	test_again();
 	test_pages();

@@ -100,6 +100,8 @@ const char *coll_rank_state(const struct vn_rank *r)
 {
 	if (left(r))
 		return "left";
+	if (r->flags & VN_RANK_AGREEING)
+		return "agreeing";
 	if (r->flags & VN_RANK_FAILED)
 		return "failed";
 	if (r->flags & VN_RANK_JOINING)
@@ -207,6 +209,11 @@ static const struct vn_rank *most(const struct coll_comm *m, const struct vn_ran
 	return best;
 }
 
+static bool agreeing(const struct vn_rank *r)
+{
+	return r->flags & VN_RANK_AGREEING && !left(r);
+}
+
 static enum coll_stand stand(const struct coll_comm *m, const struct vn_rank *r)
 {
 	if (!r)
@@ -247,6 +254,7 @@ void coll_comm_look(const struct coll_seen *s, uint32_t *row, struct coll_comm *
 		m->odd[i] = m->at && stands_at(r, m->at->number) && !alike(r, m->at);
 		m->odds += m->odd[i];
 		m->failed += (r->flags & VN_RANK_FAILED) != 0;
+		m->agreeing += agreeing(r);
 		m->pairs += r->pending && !coll_rank_meets(r);
 		if (r->waits_ns > m->waits_ns)
 			m->waits_ns = r->waits_ns;

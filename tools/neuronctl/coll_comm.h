@@ -19,7 +19,7 @@ void coll_seen_free(struct coll_seen *s);
 /* Says that there are none, and why none could be seen. */
 void coll_seen_none(const struct ctl *c);
 
-/* What a rank does, in a word: joining, idle, called, waits, failed, left. */
+/* What a rank does, in a word: joining, idle, called, waits, agreeing, failed, left. */
 const char *coll_rank_state(const struct vn_rank *r);
 /* It is in a collective, or failed in one. */
 bool coll_rank_meets(const struct vn_rank *r);
@@ -51,7 +51,7 @@ struct coll_comm {
 	const struct vn_rank *of[VN_MAX_CHIPS]; /* NULL: missing */
 	enum coll_stand stand[VN_MAX_CHIPS];
 	bool odd[VN_MAX_CHIPS]; /* calls something else than the others */
-	uint32_t count[COLL_STANDS], odds, failed, pairs;
+	uint32_t count[COLL_STANDS], odds, failed, pairs, agreeing;
 	const struct vn_rank *at; /* a rank in that operation; NULL: in none */
 	uint64_t waits_ns; /* the longest that anybody waits */
 };

@@ -170,6 +170,28 @@ static void why_failed(struct text *t, const struct coll_comm *m)
 	}
 }
 
+/* Who still has to come so that the others agree on who is gone. */
+static void why_agreeing(struct text *t, const struct coll_comm *m)
+{
+	uint64_t longest = 0;
+	uint32_t n = 0;
+
+	for (uint32_t r = 0; r < m->ranks; r++)
+		if (m->of[r] && m->of[r]->flags & VN_RANK_AGREEING && m->of[r]->waits_ns > longest)
+			longest = m->of[r]->waits_ns;
+	say(t, "; %" PRIu32 " rank%s wait%s in agree", m->agreeing, m->agreeing == 1 ? "" : "s",
+	    m->agreeing == 1 ? "s" : "");
+	if (longest)
+		say(t, " for %s", coll_time(longest).s);
+	for (uint32_t r = 0; r < m->ranks && n < NAMED; r++)
+		if (m->of[r] && !(m->of[r]->flags & (VN_RANK_AGREEING | VN_RANK_LEFT)))
+			say(t, "%s %" PRIu32 " (pid %" PRIu32 ")",
+			    n++				  ? ","
+			    : m->agreeing + 1 == m->ranks ? " for rank"
+							  : " for ranks",
+			    r, m->of[r]->pid);
+}
+
 static void why_pairs(struct text *t, const struct coll_comm *m)
 {
 	const struct vn_rank *r = NULL, *other;
@@ -231,6 +253,8 @@ const char *coll_comm_state(const struct coll_comm *m)
 {
 	if (m->odds)
 		return "mismatch";
+	if (m->agreeing)
+		return "agreeing";
 	if (m->failed)
 		return "failed";
 	if (m->count[COLL_JOINING])
@@ -267,4 +291,6 @@ void coll_comm_why(const struct coll_comm *m, char *text, size_t size)
 			say_culprits(&t, m);
 		}
 	}
+	if (m->agreeing)
+		why_agreeing(&t, m);
 }

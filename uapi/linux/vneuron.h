@@ -549,6 +549,7 @@ struct vn_status_destroy {
  * @VN_RANK_LEFT: it has left the communicator
  * @VN_RANK_TORN: set by the device alone: the entry was being written whenever it
  *	was looked at, its fields may not belong together
+ * @VN_RANK_AGREEING: it waits for the other ranks to agree on who is gone
  */
 enum vn_rank_flags {
 	VN_RANK_USED	= 1 << 0,
@@ -556,6 +557,7 @@ enum vn_rank_flags {
 	VN_RANK_FAILED	= 1 << 2,
 	VN_RANK_LEFT	= 1 << 3,
 	VN_RANK_TORN	= 1 << 4,
+	VN_RANK_AGREEING = 1 << 5,
 };
 
 /**

@@ -585,7 +585,8 @@ struct vn_wait_signal_desc {
  * vn_put - write @count elements into the window of rank @peer
  * @offset: where, bytes from the beginning of that window; aligned to the type
  *
- * The data is there when the operation is complete. -ERANGE: beyond the window.
+ * The data is there when the operation is complete; till then @localbuff must stay as it
+ * is. -ERANGE: beyond the window.
  */
 int vn_put(const void *localbuff, size_t count, enum vn_type type, int peer,
 	   vn_comm_window_t window, size_t offset, vn_comm_t comm, vn_queue_t stream);
