@@ -11,7 +11,7 @@
 #include "crew.h"
 
 #define RANKS 3
-#define ROOM (256u << 10)
+#define ROOM (32u << 10) /* small enough to be put side by side: vn_place() */
 #define PIECES 256
 #define PIECE (ROOM / PIECES)
 
