@@ -222,7 +222,7 @@ static void rank_0_dies(void)
 	kill(zero->pid, SIGSTOP);
 	one = try_start(3, 1, plain);
 	two = try_start(3, 2, plain);
-	sleep_ms(300);
+	await_knocks(2);
 	kill(zero->pid, SIGKILL);
 	tries_wait();
 	tap_ok(told(one, -ECONNRESET, "rank 0 is gone") & told(two, -ECONNRESET, "rank 0 is gone"),

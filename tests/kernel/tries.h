@@ -161,6 +161,24 @@ static UNUSED bool joined(const struct try *t)
 	return told(t, 0, "");
 }
 
+/* So many have knocked at rank 0: a socket each, besides that at which it listens. */
+static UNUSED void await_knocks(int n)
+{
+	char line[512];
+	int there = 0;
+	FILE *f;
+
+	for (int i = 0; i < 5000 && there < n + 1; i++) {
+		sleep_ms(2);
+		there = 0;
+		f = fopen("/proc/net/unix", "r");
+		while (f && fgets(line, sizeof(line), f))
+			there += strstr(line, "@vneuron-coll-") != NULL;
+		if (f)
+			fclose(f);
+	}
+}
+
 /* Until the process has the board: rank 0 listens, another one has been let in. */
 static UNUSED void await_board(pid_t pid)
 {
