@@ -43,10 +43,11 @@ static int look_for_gone(const struct joining *j)
 
 	for (uint32_t r = 0; r < t->ranks; r++)
 		if (j->guest[r] >= 0 && coll_boot_gone(j->guest[r]))
-			return vn_fail(-EOWNERDEAD,
-				       "rank %u: its process (%u) has died, or given up, before all "
-				       "%u ranks had joined",
-				       r, t->board.member[r].pid, t->ranks);
+			return vn_fail(
+				-EOWNERDEAD,
+				"rank %u: its process (%u) has died, or given up, before all "
+				"%u ranks had joined",
+				r, t->board.member[r].pid, t->ranks);
 	return 0;
 }
 
