@@ -12,6 +12,7 @@
 #include "compat.h"
 #include "context.h"
 #include "device.h"
+#include "drain.h"
 #include "memory.h"
 #include "mmap.h"
 #include "plan.h"
@@ -78,6 +79,8 @@ static const struct call calls[VN_IOCTL_COUNT] = {
 	ROW(VN_IOCTL_PLAN_DESTROY, vn_call_plan_destroy, NULL, false),
 	ROW(VN_IOCTL_STATUS_CREATE, vn_call_status_create, vn_undo_status_create, true),
 	ROW(VN_IOCTL_STATUS_DESTROY, vn_call_status_destroy, NULL, false),
+	ROW(VN_IOCTL_SLED_QUERY, vn_call_sled_query, NULL, true),
+	/* DRAIN_OPEN: see call_drain() */
 };
 
 /* Attached last, when nothing can fail any more: there is no way back. */
@@ -124,16 +127,35 @@ static int note_refused(const struct vn_plan_create *a, void __user *uarg)
 	return put_user(a->error_desc, &to->error_desc) ? -EFAULT : -EINVAL;
 }
 
-static long do_call(struct vn_context *ctx, u32 cmd, const struct vn_call *known, void __user *uarg)
+/* A session before COMMITTED: closing it undoes what it did. */
+static int call_drain(struct vn_context *ctx, struct vn_drain_open *a, void __user *uarg)
 {
-	const struct call *call = &calls[_IOC_NR(cmd)];
-	u64 arg[16] = {};
+	struct file *file;
+	int err = vn_call_drain_open(ctx, a, &file);
+
+	if (err)
+		return err;
+	if (copy_to_user(uarg, a, sizeof(*a))) {
+		if (file) {
+			put_unused_fd(a->fd);
+			fput(file);
+		}
+		return -EFAULT;
+	}
+	if (file)
+		fd_install(a->fd, file);
+	return 0;
+}
+
+int vn_call_copy_in(u32 cmd, void *arg, void __user *uarg)
+{
+	const struct vn_call *known = vn_abi_call(cmd);
 	u32 size;
 	int err;
 
 	if (get_user(size, (u32 __user *)uarg))
 		return -EFAULT;
-	if (size < known->bytes)
+	if (size < known->least)
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
@@ -141,19 +163,29 @@ static long do_call(struct vn_context *ctx, u32 cmd, const struct vn_call *known
 	if (err)
 		return err;
 	*(u32 *)arg = size;
-	err = vn_abi_check(cmd, arg, vn_server.sw.chips);
+	return vn_abi_check(cmd, arg, vn_server.sw.chips, vn_switch_sleds(&vn_server.sw));
+}
+
+static long do_call(struct vn_context *ctx, u32 cmd, const struct vn_call *known, void __user *uarg)
+{
+	const struct call *call = &calls[_IOC_NR(cmd)];
+	u64 arg[16] = {};
+	int err = vn_call_copy_in(cmd, arg, uarg);
+
 	if (err)
 		return err;
 	if (cmd == VN_IOCTL_CHIP_ATTACH)
 		return call_attach(ctx, (void *)arg, uarg);
 	if (cmd == VN_IOCTL_DOMAIN_EXPORT)
 		return call_export(ctx, (void *)arg, uarg);
+	if (cmd == VN_IOCTL_DRAIN_OPEN)
+		return call_drain(ctx, (void *)arg, uarg);
 	err = call->run(ctx, arg);
 	if (err == -EINVAL && cmd == VN_IOCTL_PLAN_CREATE)
 		return note_refused((void *)arg, uarg);
 	if (err || !call->out)
 		return err;
-	if (copy_to_user(uarg, arg, known->bytes)) {
+	if (copy_to_user(uarg, arg, min_t(u32, *(u32 *)arg, known->bytes))) {
 		if (call->undo)
 			call->undo(ctx, arg);
 		return -EFAULT;
@@ -165,14 +197,16 @@ static long server_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	const struct vn_call *known = vn_abi_call(cmd);
 
-	return known ? do_call(file->private_data, cmd, known, (void __user *)arg) : -ENOTTY;
+	if (!known || !(known->on & VN_ON_SERVER))
+		return -ENOTTY;
+	return do_call(file->private_data, cmd, known, (void __user *)arg);
 }
 
 static long chip_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	const struct vn_call *known = vn_abi_call(cmd);
 
-	if (!known || !known->chip_node)
+	if (!known || !(known->on & VN_ON_CHIP))
 		return -ENOTTY;
 	return do_call(NULL, cmd, known, (void __user *)arg);
 }

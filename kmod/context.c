@@ -78,3 +78,19 @@ void vn_context_close(struct vn_context *ctx)
 	mutex_destroy(&ctx->objects_lock);
 	kvfree(ctx);
 }
+
+bool vn_context_uses(struct vn_context *ctx, const u16 *chip, u32 n)
+{
+	bool uses = false;
+	u32 name;
+
+	mutex_lock(&ctx->objects_lock);
+	for (u32 i = 0; i < ctx->own.blocks * VN_BLOCK_SLOTS && !uses; i++) {
+		const struct vn_window *w = vn_table_at(&ctx->own, i, &name);
+
+		for (u32 k = 0; w && k < n && !uses; k++)
+			uses = w->chip == chip[k];
+	}
+	mutex_unlock(&ctx->objects_lock);
+	return uses;
+}

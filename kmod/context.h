@@ -45,10 +45,14 @@ struct vn_context {
 	u32 nimports;
 	struct xarray statuses;		/* vn_kstatus, by number of the object */
 	u32 nstatuses;
+	atomic64_t fence_waits;		/* times a descriptor of it met a fence */
 };
 
 struct vn_context *vn_context_open(void);
 void vn_context_close(struct vn_context *ctx);
+
+/* Has it memory on one of the chips? */
+bool vn_context_uses(struct vn_context *ctx, const u16 *chip, u32 n);
 
 static inline bool vn_context_attached(const struct vn_context *ctx, u32 chip)
 {

@@ -22,6 +22,10 @@ static uint chips_per_sled = 4;
 module_param(chips_per_sled, uint, 0444);
 MODULE_PARM_DESC(chips_per_sled, "Chips on a sled, 1 to 16, at most 144 in all (4)");
 
+static uint spares;
+module_param(spares, uint, 0444);
+MODULE_PARM_DESC(spares, "Sleds more, to which chips can move, 0 to 4 (0)");
+
 static char *hbm = "1G";
 module_param(hbm, charp, 0444);
 MODULE_PARM_DESC(hbm, "HBM per chip, whole pages, 4K to 1T, with suffix K, M, G or T (1G)");
@@ -29,6 +33,7 @@ MODULE_PARM_DESC(hbm, "HBM per chip, whole pages, 4K to 1T, with suffix K, M, G 
 struct vn_server vn_server = {
 	.contexts_lock = __MUTEX_INITIALIZER(vn_server.contexts_lock),
 	.contexts = XARRAY_INIT(vn_server.contexts, XA_FLAGS_ALLOC1),
+	.hbm_lock = __MUTEX_INITIALIZER(vn_server.hbm_lock),
 };
 
 /* As memparse(), but nothing overflows: 0 for what is no number of bytes. */
@@ -67,6 +72,10 @@ static int check_parameters(void)
 		       chips_per_sled, sleds * chips_per_sled, VN_MAX_CHIPS);
 		return -EINVAL;
 	}
+	if (spares > VN_MAX_SPARES) {
+		pr_err("spares=%u: must be 0 to %u\n", spares, VN_MAX_SPARES);
+		return -EINVAL;
+	}
 	vn_server.hbm_bytes = parse_bytes(hbm);
 	if (vn_server.hbm_bytes < PAGE_SIZE || vn_server.hbm_bytes > HBM_MAX ||
 	    !PAGE_ALIGNED(vn_server.hbm_bytes)) {
@@ -77,9 +86,9 @@ static int check_parameters(void)
 }
 
 /* Each node gets a block of neighbouring sleds. */
-static int node_of_sled(u32 sled)
+int vn_device_node(u32 sled)
 {
-	u32 nodes = num_node_state(N_MEMORY), at = sled * nodes / sleds;
+	u32 nodes = num_node_state(N_MEMORY), at = sled * nodes / (sleds + spares);
 	int node;
 
 	if (nodes < 2)
@@ -96,11 +105,13 @@ int vn_device_init(void)
 
 	if (err)
 		return err;
-	if (vn_switch_init(&vn_server.sw, sleds, chips_per_sled))
+	if (vn_switch_init(&vn_server.sw, sleds, chips_per_sled, spares))
 		return -EINVAL;
-	for (u32 i = 0; i < vn_server.sw.chips; i++)
+	for (u32 i = 0; i < vn_server.sw.chips; i++) {
+		INIT_LIST_HEAD(&vn_server.chip[i].mems);
 		vn_server.chip[i].node =
-			node_of_sled(vn_switch_sled(&vn_server.sw, vn_server.sw.slot_of[i]));
+			vn_device_node(vn_switch_sled(&vn_server.sw, vn_server.sw.slot_of[i]));
+	}
 	return 0;
 }
 
@@ -139,6 +150,8 @@ void vn_device_query(struct vn_query *a)
 	a->tick_hz = NSEC_PER_SEC;
 	a->page_size = PAGE_SIZE;
 	a->ultraserver = VN_HERE;
+	a->spares = sw->spares;
+	a->reserved = 0;
 }
 
 void vn_device_chip_query(struct vn_chip_query *a, bool attached)

@@ -4,6 +4,7 @@
 #define VN_DEVICE_H
 
 #include <linux/atomic.h>
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/xarray.h>
 #include "engine/switch.h"
@@ -15,6 +16,7 @@ struct vn_chip {
 	atomic_t queues;
 	atomic_t windows;
 	int node;		/* its sled's NUMA node, or NUMA_NO_NODE */
+	struct list_head mems;	/* HBM on it; hbm_lock */
 };
 
 /*
@@ -25,9 +27,15 @@ struct vn_chip {
  *     vn_context.objects_lock
  *       vn_domain.windows_lock
  *         vn_share.dead_lock
+ *           vn_mem.fault_lock
+ *             vn_mem.imports_lock
+ *   session.lock in drain.c
+ *     vn_server.hbm_lock
+ *       vn_mem.fault_lock
+ *       sled_lock in drain.c
  *   vn_kqueue.run_lock		(a holder that runs descriptors has a runner)
  *     ready_lock in worker.c
- * dead_lock is also taken in page faults, below mmap_lock; nothing is copied
+ * dead_lock and fault_lock are also taken in page faults, below mmap_lock; nothing is copied
  * from or to user space below any of them.
  */
 struct vn_server {
@@ -37,6 +45,7 @@ struct vn_server {
 
 	struct mutex contexts_lock;
 	struct xarray contexts;	/* by number; changed under contexts_lock */
+	struct mutex hbm_lock;	/* which HBM there is on which chip, and moves of it */
 };
 
 extern struct vn_server vn_server;
@@ -48,6 +57,8 @@ static inline u32 vn_chip_index(u32 chip)
 }
 
 int vn_device_init(void);
+/* The NUMA node of a sled, or NUMA_NO_NODE. */
+int vn_device_node(u32 sled);
 
 /* Takes so many bytes of a chip's HBM: 0 or -ENOSPC. */
 int vn_chip_charge(u32 chip, u64 bytes);

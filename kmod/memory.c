@@ -8,7 +8,9 @@
 #include <linux/vmalloc.h>
 #include "compat.h"
 #include "memory.h"
+#include "move.h"
 #include "trace.h"
+#include "window.h"
 #include "worker.h"
 
 /* 2 MiB: what a chunk of memory is when the host has it in one piece. */
@@ -23,7 +25,7 @@
 static const struct vn_object_ops mem_ops;
 
 /* The order of a block is kept in its first page. */
-static void free_pages_of(struct page **page, u64 n)
+void vn_pages_free(struct page **page, u64 n)
 {
 	unsigned int order;
 
@@ -50,7 +52,7 @@ static struct page *alloc_block(int node, unsigned int *order)
 	return alloc_pages_node(node, GFP_HBM, 0);
 }
 
-static int alloc_pages_of(struct page **page, u64 n, int node)
+int vn_pages_alloc(struct page **page, u64 n, int node)
 {
 	unsigned int order, top = CHUNK_ORDER;
 	struct page *block;
@@ -61,7 +63,7 @@ static int alloc_pages_of(struct page **page, u64 n, int node)
 		if (!block || fatal_signal_pending(current)) {
 			if (block)
 				__free_pages(block, order);
-			free_pages_of(page, i);
+			vn_pages_free(page, i);
 			return block ? -EINTR : -ENOMEM;
 		}
 		set_page_private(block, order);
@@ -81,10 +83,14 @@ static void mem_free(struct vn_object *o)
 {
 	struct vn_mem *mem = container_of(o, struct vn_mem, object);
 
-	vunmap(mem->base);
-	free_pages_of(mem->page, o->pages);
+	mutex_lock(&vn_server.hbm_lock);
+	list_del(&mem->on);
+	vn_move_free(mem);
+	mutex_unlock(&vn_server.hbm_lock);
+	vunmap(mem->hbm.base);
+	vn_pages_free(mem->page, o->pages);
 	kvfree(mem->page);
-	vn_chip_uncharge(mem->chip, mem->bytes);
+	vn_chip_uncharge(mem->hbm.chip, mem->hbm.bytes);
 	kfree(mem);
 }
 
@@ -99,28 +105,34 @@ static struct vn_mem *mem_new(u32 chip, u64 bytes)
 	mem = kzalloc(sizeof(*mem), GFP_KERNEL_ACCOUNT);
 	if (!mem)
 		return ERR_PTR(-ENOMEM);
-	mem->chip = chip;
-	mem->bytes = bytes;
+	mem->hbm.chip = chip;
+	mem->hbm.bytes = bytes;
+	init_rwsem(&mem->fault_lock);
+	mutex_init(&mem->imports_lock);
+	INIT_LIST_HEAD(&mem->imports);
 	err = -ENOMEM;
 	mem->page = kvmalloc_array(n, sizeof(*mem->page), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!mem->page)
 		goto free;
-	err = alloc_pages_of(mem->page, n, vn_server.chip[chip].node);
+	err = vn_pages_alloc(mem->page, n, vn_server.chip[chip].node);
 	if (err)
 		goto free_array;
 	err = -ENOMEM;
-	mem->base = vmap(mem->page, n, VM_MAP, PAGE_KERNEL);
-	if (!mem->base)
+	mem->hbm.base = vmap(mem->page, n, VM_MAP, PAGE_KERNEL);
+	if (!mem->hbm.base)
 		goto free_pages;
 	err = vn_object_init(&mem->object, &mem_ops, bytes);
 	if (err)
 		goto unmap;
+	mutex_lock(&vn_server.hbm_lock);
+	list_add_tail(&mem->on, &vn_server.chip[chip].mems);
+	mutex_unlock(&vn_server.hbm_lock);
 	return mem;
 
 unmap:
-	vunmap(mem->base);
+	vunmap(mem->hbm.base);
 free_pages:
-	free_pages_of(mem->page, n);
+	vn_pages_free(mem->page, n);
 free_array:
 	kvfree(mem->page);
 free:
@@ -150,7 +162,7 @@ int vn_call_mem_alloc(struct vn_context *ctx, void *arg)
 	err = vn_table_reserve(&ctx->own);
 	if (!err) {
 		/* Another thread may guess the address: ours only under the lock. */
-		a->addr = vn_addr_of(vn_table_open(&ctx->own, mem->base, bytes, a->chip,
+		a->addr = vn_addr_of(vn_table_open(&ctx->own, &mem->hbm, 0, bytes,
 						   VN_ACCESS_OWN, mem));
 		a->mmap_offset = vn_object_offset(&mem->object);
 		vn_object_show(&mem->object, ctx);
@@ -199,7 +211,7 @@ int vn_call_mem_free(struct vn_context *ctx, void *arg)
 	mutex_lock(&ctx->objects_lock);
 	vn_table_close(&ctx->own, vn_addr_name(a->addr));
 	mutex_unlock(&ctx->objects_lock);
-	trace_mem_free(ctx->id, a->chip, a->addr, mem->bytes);
+	trace_mem_free(ctx->id, a->chip, a->addr, mem->hbm.bytes);
 	vn_object_hide(&mem->object);
 	vn_object_put(&mem->object);
 	return 0;
@@ -227,7 +239,7 @@ void vn_context_close_memory(struct vn_context *ctx)
 		mem = w->owner;
 		vn_table_kill(w);
 		vn_table_close(&ctx->own, name);
-		trace_mem_free(ctx->id, mem->chip, vn_addr_of(name), mem->bytes);
+		trace_mem_free(ctx->id, mem->hbm.chip, vn_addr_of(name), mem->hbm.bytes);
 		vn_object_hide(&mem->object);
 		vn_object_put(&mem->object);
 		cond_resched();
@@ -256,30 +268,92 @@ void vn_table_free_blocks(struct vn_window_table *t)
 		kvfree(t->block[i]);
 }
 
-vm_fault_t vn_mem_fill(struct vm_fault *vmf, struct vn_mem *mem, u64 skip)
+/*
+ * A page for a fault, and its neighbours. Where writes are to be noticed only what
+ * is written now can be written; then a neighbour may be read alone.
+ */
+static vm_fault_t fill(struct vm_fault *vmf, struct vn_mem *mem, u64 bias)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	/* The page of mem at address 0 of this VMA, so to say. */
-	u64 bias = skip + (vmf->pgoff & VN_OBJECT_PAGE_MASK) - (vmf->address >> PAGE_SHIFT);
 	unsigned long around = FAULT_PAGES << PAGE_SHIFT;
 	unsigned long at = max(vma->vm_start, ALIGN_DOWN(vmf->address, around));
 	unsigned long end = min(vma->vm_end, ALIGN_DOWN(vmf->address, around) + around);
+	pgprot_t full = vm_get_page_prot(vma->vm_flags);
+	pgprot_t plain = mem->move ? vm_get_page_prot(vma->vm_flags & ~VM_SHARED) : full;
+	u64 page = bias + (vmf->address >> PAGE_SHIFT);
 	vm_fault_t ret;
 
-	if (bias + (vmf->address >> PAGE_SHIFT) >= mem->object.pages)
-		return VM_FAULT_SIGBUS;
-	ret = vmf_insert_pfn(vma, vmf->address,
-			     page_to_pfn(mem->page[bias + (vmf->address >> PAGE_SHIFT)]));
+	ret = vmf_insert_pfn_prot(vma, vmf->address, page_to_pfn(mem->page[page]),
+				  vmf->flags & FAULT_FLAG_WRITE ? full : plain);
 	for (; ret == VM_FAULT_NOPAGE && at < end; at += PAGE_SIZE) {
-		u64 page = bias + (at >> PAGE_SHIFT);
-
+		page = bias + (at >> PAGE_SHIFT);
 		if (page >= mem->object.pages)
 			break;
 		/* A neighbour that does not work out will have a fault of its own. */
-		if (vmf_insert_pfn(vma, at, page_to_pfn(mem->page[page])) != VM_FAULT_NOPAGE)
+		if (at != vmf->address &&
+		    vmf_insert_pfn_prot(vma, at, page_to_pfn(mem->page[page]), plain) !=
+		    VM_FAULT_NOPAGE)
 			break;
 	}
 	return ret;
+}
+
+vm_fault_t vn_mem_fill(struct vm_fault *vmf, struct vn_mem *mem, u64 skip)
+{
+	/* The page of mem at address 0 of this VMA, so to say. */
+	u64 bias = skip + (vmf->pgoff & VN_OBJECT_PAGE_MASK) - (vmf->address >> PAGE_SHIFT);
+	u64 page = bias + (vmf->address >> PAGE_SHIFT);
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	if (page >= mem->object.pages)
+		return ret;
+	down_read(&mem->fault_lock);
+	while (vmf->flags & FAULT_FLAG_WRITE &&
+	       !vn_hbm_write(&mem->hbm, page << PAGE_SHIFT, PAGE_SIZE)) {
+		up_read(&mem->fault_lock);
+		if (vn_move_await(mem))
+			return VM_FAULT_SIGBUS;	/* killed: nobody sees it */
+		down_read(&mem->fault_lock);
+	}
+	ret = fill(vmf, mem, bias);
+	up_read(&mem->fault_lock);
+	if (vmf->flags & FAULT_FLAG_WRITE)
+		vn_move_rest(mem);
+	return ret;
+}
+
+vm_fault_t vn_mem_write(struct vm_fault *vmf, struct vn_mem *mem, u64 skip)
+{
+	u64 page = skip + (vmf->pgoff & VN_OBJECT_PAGE_MASK);
+	bool may;
+
+	do {
+		down_read(&mem->fault_lock);
+		may = vn_hbm_write(&mem->hbm, page << PAGE_SHIFT, PAGE_SIZE);
+		up_read(&mem->fault_lock);
+		if (!may && vn_move_await(mem))
+			return VM_FAULT_SIGBUS;
+	} while (!may);
+	vn_move_rest(mem);
+	/* Should it be unmapped now, the entry is not what it was, and it faults again. */
+	return 0;
+}
+
+void vn_mem_unmap_pages(struct vn_mem *mem, u64 first, u64 n)
+{
+	struct vn_import *imp;
+
+	lockdep_assert_held_write(&mem->fault_lock);
+	vn_object_unmap_pages(&mem->object, first, n);
+	mutex_lock(&mem->imports_lock);
+	list_for_each_entry(imp, &mem->imports, on_mem)
+		vn_import_unmap(imp, first, n);
+	mutex_unlock(&mem->imports_lock);
+}
+
+void vn_mem_unmap(struct vn_mem *mem)
+{
+	vn_mem_unmap_pages(mem, 0, mem->object.pages);
 }
 
 static vm_fault_t mem_fault(struct vm_fault *vmf)
@@ -287,6 +361,13 @@ static vm_fault_t mem_fault(struct vm_fault *vmf)
 	struct vn_object *o = vmf->vma->vm_private_data;
 
 	return vn_mem_fill(vmf, container_of(o, struct vn_mem, object), 0);
+}
+
+static vm_fault_t mem_mkwrite(struct vm_fault *vmf)
+{
+	struct vn_object *o = vmf->vma->vm_private_data;
+
+	return vn_mem_write(vmf, container_of(o, struct vn_mem, object), 0);
 }
 
 static int mem_mmap(struct vn_object *o, struct vm_area_struct *vma)
@@ -299,6 +380,7 @@ static const struct vm_operations_struct mem_vm_ops = {
 	.open = vn_vma_open,
 	.close = vn_vma_close,
 	.fault = mem_fault,
+	.pfn_mkwrite = mem_mkwrite,
 };
 
 static const struct vn_object_ops mem_ops = {

@@ -3,20 +3,32 @@
 #ifndef VN_MEMORY_H
 #define VN_MEMORY_H
 
+#include <linux/list.h>
+#include <linux/rwsem.h>
 #include "context.h"
 #include "mmap.h"
+
+struct vn_move;
 
 /*
  * Held by the table of its context until MEM_FREE, by each window on it, by
  * VMAs. The chip is charged until the pages are gone.
+ *
+ * fault_lock is held by faults while they look at marks and fences and fill in
+ * pages; who takes marks away, fences or moves it holds it as a writer, until
+ * all that was mapped is unmapped.
  */
 struct vn_mem {
 	struct vn_object object;
-	u32 chip;
+	struct vn_hbm hbm;	/* base: all of it in a row */
 	u32 windows;		/* on it; under the context's objects_lock */
-	u64 bytes;
-	struct page **page;	/* [object.pages] */
-	void *base;		/* all of it in a row */
+	struct page **page;	/* [object.pages]; changed under fault_lock */
+	struct rw_semaphore fault_lock;
+	struct mutex imports_lock;
+	struct list_head imports;	/* of windows on it; imports_lock */
+
+	struct list_head on;	/* of its chip; hbm_lock, as the next */
+	struct vn_move *move;	/* to another slot, or NULL */
 };
 
 int vn_call_mem_alloc(struct vn_context *ctx, void *arg);
@@ -29,6 +41,17 @@ struct vn_mem *vn_mem_find(struct vn_context *ctx, u32 chip, u64 addr, struct vn
 
 /* Fills in a fault, and pages around it. The mapping begins `skip` pages into mem. */
 vm_fault_t vn_mem_fill(struct vm_fault *vmf, struct vn_mem *mem, u64 skip);
+/* The same where a page is mapped, for reading. */
+vm_fault_t vn_mem_write(struct vm_fault *vmf, struct vn_mem *mem, u64 skip);
+
+/* Takes all mappings of it down; under fault_lock. */
+void vn_mem_unmap(struct vn_mem *mem);
+/* [first, first + n) pages of its own mappings and imports'. */
+void vn_mem_unmap_pages(struct vn_mem *mem, u64 first, u64 n);
+
+/* Pages with what they were taken in, of that node. 0, -ENOMEM, -EINTR. */
+int vn_pages_alloc(struct page **page, u64 n, int node);
+void vn_pages_free(struct page **page, u64 n);
 
 /* Makes room for one more window in a table: 0, -ENOSPC, -ENOMEM. */
 int vn_table_reserve(struct vn_window_table *t);

@@ -123,9 +123,15 @@ unsigned long vn_object_id(u64 offset)
 	return id << (VN_OBJECT_PAGE_BITS + PAGE_SHIFT) == offset ? id : 0;
 }
 
+void vn_object_unmap_pages(struct vn_object *o, u64 first, u64 n)
+{
+	unmap_mapping_range(inode->i_mapping, vn_object_offset(o) + (first << PAGE_SHIFT),
+			    n << PAGE_SHIFT, 1);
+}
+
 void vn_object_unmap(struct vn_object *o)
 {
-	unmap_mapping_range(inode->i_mapping, vn_object_offset(o), o->pages << PAGE_SHIFT, 1);
+	vn_object_unmap_pages(o, 0, o->pages);
 }
 
 /* The context's object of that number, with a reference, or NULL. */

@@ -50,6 +50,8 @@ u64 vn_object_offset(const struct vn_object *o);
 unsigned long vn_object_id(u64 offset);
 /* Takes all mappings of an object down; the next touch is a fault. */
 void vn_object_unmap(struct vn_object *o);
+/* [first, first + n) of its pages. */
+void vn_object_unmap_pages(struct vn_object *o, u64 first, u64 n);
 
 /* vm_operations_struct: every VMA of an object holds it. */
 void vn_vma_open(struct vm_area_struct *vma);

@@ -337,7 +337,7 @@ static int dump_port(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct msg m = dump_msg(skb, cb);
 
-	while (cb->args[0] < vn_server.sw.chips * VN_PLANES &&
+	while (cb->args[0] < vn_server.sw.slots * VN_PLANES &&
 	       !msg_port(&m, cb->args[0] / VN_PLANES, cb->args[0] % VN_PLANES))
 		cb->args[0]++;
 	return skb->len;

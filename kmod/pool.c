@@ -2,6 +2,7 @@
 
 #include <linux/cpumask.h>
 #include <linux/delay.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -144,14 +145,23 @@ bool vn_pool_idle(void)
 	return READ_ONCE(nfree);
 }
 
-void vn_pool_quiesce(void)
+bool vn_pool_quiesce_until(u64 deadline)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		u32 mark = vn_runner_mark(all[i]);
 
-		while (!vn_runner_passed(all[i], mark))
+		while (!vn_runner_passed(all[i], mark)) {
+			if (ktime_get_ns() > deadline)
+				return false;
 			usleep_range(20, 100);
+		}
 	}
+	return true;
+}
+
+void vn_pool_quiesce(void)
+{
+	vn_pool_quiesce_until(U64_MAX);
 }
 
 void vn_pool_traffic(u32 slot, u32 plane, u64 *tx, u64 *rx)

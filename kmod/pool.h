@@ -21,6 +21,8 @@ bool vn_pool_idle(void);
 
 /* Returns when no runner can still be using what was killed before the call. */
 void vn_pool_quiesce(void);
+/* The same, or (false) not by then, ktime_get_ns(). */
+bool vn_pool_quiesce_until(u64 deadline);
 
 /* Traffic of a slot, all runners together; the plane's, and what stayed on the chip. */
 void vn_pool_traffic(u32 slot, u32 plane, u64 *tx, u64 *rx);

@@ -131,6 +131,23 @@ DEFINE_EVENT(vn_window_class, window_invalidate,
 	TP_ARGS(ctx, chip, key, bytes, access)
 );
 
+TRACE_EVENT(sled_state,
+	TP_PROTO(u32 sled, u32 state, u64 operation),
+	TP_ARGS(sled, state, operation),
+	TP_STRUCT__entry(
+		__field(u64, operation)
+		__field(u32, sled)
+		__field(u32, state)
+	),
+	TP_fast_assign(
+		__entry->operation = operation;
+		__entry->sled = sled;
+		__entry->state = state;
+	),
+	TP_printk("sled=%u state=%u operation=%llu", __entry->sled, __entry->state,
+		  __entry->operation)
+);
+
 TRACE_EVENT(plan_start,
 	TP_PROTO(u32 ctx, u32 queue, u32 plan, u32 programs),
 	TP_ARGS(ctx, queue, plan, programs),

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+#include <linux/delay.h>
 #include <linux/ktime.h>
 #include <linux/sched/signal.h>
 #include "engine/plan.h"
 #include "compat.h"
+#include "drain.h"
 #include "plan.h"
 #include "pool.h"
 #include "trace.h"
@@ -50,6 +52,26 @@ static u32 publish(struct vn_kqueue *kq)
 	if (n)
 		trace_queue_complete(kq->ctx->id, kq->id, kq->chip, q->seq, n, q->state);
 	return n;
+}
+
+static void note_fences(struct vn_kqueue *kq, struct vn_runner *r)
+{
+	if (!r->fenced)
+		return;
+	atomic64_add(r->fenced, &kq->ctx->fence_waits);
+	vn_drain_waited(r->fenced);
+	r->fenced = 0;
+}
+
+/* Its writes come faster than they can be copied: a rest, without locks of others. */
+static void rest(struct vn_runner *r)
+{
+	u32 us = r->slow_us;
+
+	if (!us)
+		return;
+	r->slow_us = 0;
+	usleep_range(us, us + us / 4 + 1);
 }
 
 static void note_semaphores(struct vn_runner *r)
@@ -110,6 +132,8 @@ static void help(struct vn_kqueue *kq, struct vn_plan *p, u32 place, struct vn_r
 		t->wakes = vn_worker_wakes();
 		work = vn_plan_work(p, r, hint, TURN_BYTES);
 		note_semaphores(r);
+		note_fences(kq, r);
+		rest(r);
 		cond_resched();
 		if (work == VN_WORK_PROGRESS)
 			since = 0;
@@ -157,6 +181,8 @@ void vn_turn(struct vn_kqueue *kq, struct vn_runner *r, struct vn_turn *t)
 
 	vn_turn_show(kq, n);
 	note_semaphores(r);
+	note_fences(kq, r);
+	rest(r);
 	if (t->res == VN_RUN_HELP)
 		help(kq, p, place, r, t);
 }

@@ -166,7 +166,7 @@ static int open_window(struct vn_context *ctx, struct vn_share *s)
 	err = xa_reserve(&ctx->windows, window_index(s->chip, t->free_head), GFP_KERNEL_ACCOUNT);
 	if (err)
 		goto unlock;
-	s->key = vn_table_open(t, (u8 *)s->mem->base + s->offset, s->bytes, s->chip, s->access, s);
+	s->key = vn_table_open(t, &s->mem->hbm, s->offset, s->bytes, s->access, s);
 	xa_store(&ctx->windows, window_index(s->chip, s->key), s, GFP_KERNEL_ACCOUNT);
 unlock:
 	mutex_unlock(&d->windows_lock);
@@ -194,14 +194,14 @@ int vn_call_window_create(struct vn_context *ctx, void *arg)
 	if (!mem)
 		goto unlock;
 	err = -EINVAL;
-	if (offset > mem->bytes || a->bytes > mem->bytes - offset)
+	if (offset > mem->hbm.bytes || a->bytes > mem->hbm.bytes - offset)
 		goto unlock;
 	s->maker = ctx;
 	s->domain = ctx->domain;
 	s->mem = mem;
 	s->offset = offset;
 	s->bytes = a->bytes;
-	s->chip = mem->chip;
+	s->chip = mem->hbm.chip;
 	s->access = a->access;
 	err = open_window(ctx, s);
 	if (err)
@@ -230,6 +230,23 @@ static void kill_window(struct vn_share *s)
 	mutex_unlock(&d->windows_lock);
 }
 
+/* The memory need not know any more that it is imported. */
+static void leave_mem(struct vn_mem *mem, struct vn_import *imp)
+{
+	mutex_lock(&mem->imports_lock);
+	list_del_init(&imp->on_mem);
+	mutex_unlock(&mem->imports_lock);
+}
+
+void vn_import_unmap(struct vn_import *imp, u64 first, u64 n)
+{
+	u64 skip = imp->share->offset >> PAGE_SHIFT, end = skip + imp->object.pages;
+	u64 from = max(first, skip), to = min(first + n, end);
+
+	if (from < to)
+		vn_object_unmap_pages(&imp->object, from - skip, to - from);
+}
+
 /* Mappings through it go when it is revoked; else they keep the memory. */
 static void end_window(struct vn_context *ctx, struct vn_share *s, bool revoke)
 {
@@ -247,8 +264,10 @@ static void end_window(struct vn_context *ctx, struct vn_share *s, bool revoke)
 		s->dead = true;
 		up_write(&s->dead_lock);
 		down_read(&s->dead_lock);
-		list_for_each_entry(imp, &s->imports, on)
+		list_for_each_entry(imp, &s->imports, on) {
 			vn_object_unmap(&imp->object);
+			leave_mem(s->mem, imp);
+		}
 		up_read(&s->dead_lock);
 		vn_object_put(&s->mem->object);
 		s->mem = NULL;
@@ -318,7 +337,10 @@ void vn_context_close_windows(struct vn_context *ctx)
 
 /* ---- imports ------------------------------------------------------------ */
 
-static vm_fault_t import_fault(struct vm_fault *vmf)
+typedef vm_fault_t (*touch_fn)(struct vm_fault *vmf, struct vn_mem *mem, u64 skip);
+
+/* A fault, on the memory behind a window that still is. */
+static vm_fault_t import_touch(struct vm_fault *vmf, touch_fn touch)
 {
 	struct vn_object *o = vmf->vma->vm_private_data;
 	struct vn_import *imp = container_of(o, struct vn_import, object);
@@ -327,9 +349,19 @@ static vm_fault_t import_fault(struct vm_fault *vmf)
 
 	down_read(&s->dead_lock);
 	if (!s->dead && !imp->dead)
-		ret = vn_mem_fill(vmf, s->mem, s->offset >> PAGE_SHIFT);
+		ret = touch(vmf, s->mem, s->offset >> PAGE_SHIFT);
 	up_read(&s->dead_lock);
 	return ret;
+}
+
+static vm_fault_t import_fault(struct vm_fault *vmf)
+{
+	return import_touch(vmf, vn_mem_fill);
+}
+
+static vm_fault_t import_mkwrite(struct vm_fault *vmf)
+{
+	return import_touch(vmf, vn_mem_write);
 }
 
 static int import_mmap(struct vn_object *o, struct vm_area_struct *vma)
@@ -356,6 +388,7 @@ static const struct vm_operations_struct import_vm_ops = {
 	.open = vn_vma_open,
 	.close = vn_vma_close,
 	.fault = import_fault,
+	.pfn_mkwrite = import_mkwrite,
 };
 
 static const struct vn_object_ops import_ops = {
@@ -400,6 +433,7 @@ int vn_call_window_import(struct vn_context *ctx, void *arg)
 	if (!imp)
 		return -ENOMEM;
 	INIT_LIST_HEAD(&imp->on);
+	INIT_LIST_HEAD(&imp->on_mem);
 
 	mutex_lock(&ctx->objects_lock);
 	err = ctx->nimports < VN_CONTEXT_IMPORTS ? bind_import(ctx, imp, a) : -ENOSPC;
@@ -416,6 +450,11 @@ int vn_call_window_import(struct vn_context *ctx, void *arg)
 	/* If it died meanwhile, the mapping raises SIGBUS, as it would a bit later. */
 	down_write(&s->dead_lock);
 	list_add(&imp->on, &s->imports);
+	if (!s->dead) {
+		mutex_lock(&s->mem->imports_lock);
+		list_add(&imp->on_mem, &s->mem->imports);
+		mutex_unlock(&s->mem->imports_lock);
+	}
 	up_write(&s->dead_lock);
 	a->mmap_offset = vn_object_offset(&imp->object);
 	a->bytes = s->bytes;
@@ -439,6 +478,8 @@ static void end_import(struct vn_import *imp)
 	down_write(&imp->share->dead_lock);
 	imp->dead = true;
 	list_del(&imp->on);
+	if (!imp->share->dead)
+		leave_mem(imp->share->mem, imp);
 	up_write(&imp->share->dead_lock);
 	vn_object_unmap(&imp->object);
 	vn_object_put(&imp->object);

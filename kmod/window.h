@@ -41,6 +41,7 @@ struct vn_import {
 	struct vn_object object;
 	struct vn_share *share;
 	struct list_head on;		/* of share->imports; share->dead_lock */
+	struct list_head on_mem;	/* of mem->imports, if not empty; mem->imports_lock */
 	bool dead;			/* share->dead_lock */
 	u32 access;
 };
@@ -58,6 +59,9 @@ int vn_call_window_invalidate(struct vn_context *ctx, void *arg);
 int vn_call_window_import(struct vn_context *ctx, void *arg);
 void vn_undo_window_import(struct vn_context *ctx, void *arg);
 int vn_call_window_release(struct vn_context *ctx, void *arg);
+
+/* What it maps of [first, first + n) pages of the memory. Under mem->imports_lock. */
+void vn_import_unmap(struct vn_import *imp, u64 first, u64 n);
 
 void vn_context_close_windows(struct vn_context *ctx);
 void vn_context_close_imports(struct vn_context *ctx);

@@ -8,6 +8,8 @@
 #include "stream.h"
 
 #define PAGE 4096u
+/* Written at a time. */
+#define PIECE (1u << 20)
 
 static pthread_mutex_t device_lock = PTHREAD_MUTEX_INITIALIZER;
 static vn_device_t device; /* never closed: other threads may be in it */
@@ -184,12 +186,31 @@ static int check_copy(const void *dst, const void *src, size_t bytes, enum vn_me
 	return 0;
 }
 
+/* It may be HBM that is about to move, which waits for a piece at most; without src it is set to value. */
+static void put(char *dst, const char *src, int value, size_t bytes)
+{
+	size_t n;
+
+	for (; bytes; bytes -= n, dst += n) {
+		n = bytes < PIECE ? bytes : PIECE;
+		if (device)
+			vn_mem_begin(device, dst, n);
+		if (src)
+			memcpy(dst, src, n);
+		else
+			memset(dst, value, n);
+		if (device)
+			vn_mem_end(device);
+		src = src ? src + n : NULL;
+	}
+}
+
 int vn_memcpy(void *dst, const void *src, size_t bytes, enum vn_memcpy_kind kind)
 {
 	int err = check_copy(dst, src, bytes, kind) ?: blocking_sync();
 
 	if (!err && bytes)
-		memcpy(dst, src, bytes);
+		put(dst, src, 0, bytes);
 	return err;
 }
 
@@ -199,7 +220,7 @@ int vn_memcpy_async(void *dst, const void *src, size_t bytes, enum vn_memcpy_kin
 	int err = check_copy(dst, src, bytes, kind) ?: vn_stream_synchronize(stream);
 
 	if (!err && bytes)
-		memcpy(dst, src, bytes);
+		put(dst, src, 0, bytes);
 	return err;
 }
 
@@ -213,7 +234,7 @@ int vn_memset(void *ptr, int value, size_t bytes)
 	int err = check_set(ptr, bytes) ?: blocking_sync();
 
 	if (!err && bytes)
-		memset(ptr, value, bytes);
+		put(ptr, NULL, value, bytes);
 	return err;
 }
 
@@ -222,6 +243,6 @@ int vn_memset_async(void *ptr, int value, size_t bytes, vn_stream_t stream)
 	int err = check_set(ptr, bytes) ?: vn_stream_synchronize(stream);
 
 	if (!err && bytes)
-		memset(ptr, value, bytes);
+		put(ptr, NULL, value, bytes);
 	return err;
 }

@@ -19,6 +19,7 @@ struct vn_spec {
 	char node[256]; /* path of the UltraServer node; "" for embedded */
 	uint32_t sleds;
 	uint32_t chips; /* per sled */
+	uint32_t spares; /* sleds more */
 	uint64_t hbm; /* bytes per chip */
 	int32_t threads; /* -1: default */
 	bool scalar; /* no AVX2 */
@@ -38,6 +39,16 @@ struct vn_home {
 	int (*ports)(void *ctx, struct vn_port *ports, unsigned int max);
 	int (*ranks)(void *ctx, struct vn_rank *ranks, unsigned int max);
 	int (*fd)(void *ctx);
+	/* A session that drains a sled; *session is NULL after a dry run. */
+	int (*drain_open)(void *ctx, struct vn_drain_open *a, void **session);
+	int (*drain_step)(void *session, struct vn_drain_step *a);
+	void (*drain_close)(void *session);
+	/*
+	 * The CPU is about to write so many bytes at each of n places, and has; NULL: nobody
+	 * need know.
+	 */
+	void (*begin)(void *ctx, char *const *to, uint32_t n, uint64_t bytes);
+	void (*end)(void *ctx);
 };
 
 extern const struct vn_home vn_home_kernel;

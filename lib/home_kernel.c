@@ -189,6 +189,34 @@ static int kernel_ranks(void *ctx, struct vn_rank *ranks, unsigned int max)
 	return dump(dump_ranks, ranks, max);
 }
 
+static int kernel_drain_open(void *ctx, struct vn_drain_open *a, void **session)
+{
+	int err = kernel_call(ctx, VN_IOCTL_DRAIN_OPEN, a), *fd;
+
+	*session = NULL;
+	if (err || a->fd < 0)
+		return err;
+	fd = malloc(sizeof(*fd));
+	if (!fd) {
+		close(a->fd);
+		return -ENOMEM;
+	}
+	*fd = a->fd;
+	*session = fd;
+	return 0;
+}
+
+static int kernel_drain_step(void *session, struct vn_drain_step *a)
+{
+	return ioctl(*(int *)session, VN_IOCTL_DRAIN_STEP, a) ? -errno : 0;
+}
+
+static void kernel_drain_close(void *session)
+{
+	close(*(int *)session);
+	free(session);
+}
+
 static int kernel_fd(void *ctx)
 {
 	return ((struct node *)ctx)->fd;
@@ -206,4 +234,7 @@ const struct vn_home vn_home_kernel = {
 	.ports = kernel_ports,
 	.ranks = kernel_ranks,
 	.fd = kernel_fd,
+	.drain_open = kernel_drain_open,
+	.drain_step = kernel_drain_step,
+	.drain_close = kernel_drain_close,
 };

@@ -192,6 +192,20 @@ int vn_mem_free(vn_device_t dev, struct vn_mem *mem)
 	return 0;
 }
 
+void vn_mem_begin(vn_device_t dev, void *ptr, uint64_t bytes)
+{
+	char *to = ptr;
+
+	if (dev->home->begin)
+		dev->home->begin(dev->ctx, &to, 1, bytes);
+}
+
+void vn_mem_end(vn_device_t dev)
+{
+	if (dev->home->end)
+		dev->home->end(dev->ctx);
+}
+
 static int key_error(uint32_t chip, uint32_t key, int err)
 {
 	const char *why = err == -ESTALE   ? "the window is gone"

@@ -268,9 +268,13 @@ static void aim(struct vn_lib_plan *p, struct vn_lib_queue *q)
 	p->resync = false;
 	p->last = q;
 	pthread_mutex_unlock(&p->dev->handles_lock);
-	for (uint64_t at = 0; resync && at < p->sems.bytes; at += BARRIER_BYTES)
+	if (!resync)
+		return;
+	vn_mem_begin(p->dev, p->sems.ptr, p->sems.bytes);
+	for (uint64_t at = 0; at < p->sems.bytes; at += BARRIER_BYTES)
 		__atomic_store_n((uint64_t *)((char *)p->sems.ptr + at),
 				 p->launches * VN_BARRIER_STEP, __ATOMIC_SEQ_CST);
+	vn_mem_end(p->dev);
 }
 
 int vn_launch_from(vn_queue_t q, vn_plan_t p, uint64_t params, uint64_t user_data, uint64_t base)

@@ -263,7 +263,9 @@ int vn_complete(vn_queue_t q, uint64_t timeout_ns)
 
 int vn_sem_signal(vn_queue_t q, uint64_t *word, uint64_t add)
 {
+	vn_mem_begin(q->dev, word, sizeof(*word));
 	__atomic_fetch_add(word, add, __ATOMIC_SEQ_CST);
+	vn_mem_end(q->dev);
 	return by_id(q, VN_IOCTL_DOORBELL);
 }
 

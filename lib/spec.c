@@ -47,6 +47,9 @@ static int option(char *item, struct vn_spec *s)
 	} else if (!strcmp(item, "chips")) {
 		err = range(item, value, 1, VN_MAX_CHIPS_PER_SLED, &n);
 		s->chips = n;
+	} else if (!strcmp(item, "spares")) {
+		err = range(item, value, 0, VN_MAX_SPARES, &n);
+		s->spares = n;
 	} else if (!strcmp(item, "hbm")) {
 		err = range(item, value, 4096, 1ull << VN_ADDR_OFFSET_BITS, &n);
 		s->hbm = n & ~4095ull;
@@ -60,9 +63,10 @@ static int option(char *item, struct vn_spec *s)
 			      : vn_fail(-EINVAL, "device option simd=%s: want scalar or avx2",
 					value);
 	} else {
-		err = vn_fail(-EINVAL,
-			      "unknown device option '%s' (sleds, chips, hbm, threads, simd)",
-			      item);
+		err = vn_fail(
+			-EINVAL,
+			"unknown device option '%s' (sleds, chips, spares, hbm, threads, simd)",
+			item);
 	}
 	return err;
 }

@@ -1,29 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "abi.h"
 
-#define CALL(nr, type, node)	[(nr) & 0xff] = { #nr, sizeof(struct type), node }
+#define CALL(nr, type, on)	GROWN(nr, type, sizeof(struct type), on)
+/* A struct that has grown since. */
+#define GROWN(nr, type, least, on)	[(nr) & 0xff] = { #nr, sizeof(struct type), least, on }
 
 static const struct vn_call calls[VN_IOCTL_COUNT] = {
-	CALL(VN_IOCTL_QUERY, vn_query, true),
-	CALL(VN_IOCTL_CHIP_ATTACH, vn_chip_attach, false),
-	CALL(VN_IOCTL_CHIP_QUERY, vn_chip_query, true),
-	CALL(VN_IOCTL_MEM_ALLOC, vn_mem_alloc, false),
-	CALL(VN_IOCTL_MEM_FREE, vn_mem_free, false),
-	CALL(VN_IOCTL_WINDOW_CREATE, vn_window_create, false),
-	CALL(VN_IOCTL_WINDOW_INVALIDATE, vn_window_invalidate, false),
-	CALL(VN_IOCTL_WINDOW_IMPORT, vn_window_import, false),
-	CALL(VN_IOCTL_WINDOW_RELEASE, vn_window_release, false),
-	CALL(VN_IOCTL_DOMAIN_EXPORT, vn_domain_export, false),
-	CALL(VN_IOCTL_DOMAIN_JOIN, vn_domain_join, false),
-	CALL(VN_IOCTL_QUEUE_CREATE, vn_queue_create, false),
-	CALL(VN_IOCTL_QUEUE_DESTROY, vn_queue_id, false),
-	CALL(VN_IOCTL_QUEUE_RESET, vn_queue_id, false),
-	CALL(VN_IOCTL_DOORBELL, vn_queue_id, false),
-	CALL(VN_IOCTL_WAIT, vn_wait, false),
-	CALL(VN_IOCTL_PLAN_CREATE, vn_plan_create, false),
-	CALL(VN_IOCTL_PLAN_DESTROY, vn_plan_destroy, false),
-	CALL(VN_IOCTL_STATUS_CREATE, vn_status_create, false),
-	CALL(VN_IOCTL_STATUS_DESTROY, vn_status_destroy, false),
+	GROWN(VN_IOCTL_QUERY, vn_query, 64, VN_ON_SERVER | VN_ON_CHIP),
+	CALL(VN_IOCTL_CHIP_ATTACH, vn_chip_attach, VN_ON_SERVER),
+	CALL(VN_IOCTL_CHIP_QUERY, vn_chip_query, VN_ON_SERVER | VN_ON_CHIP),
+	CALL(VN_IOCTL_MEM_ALLOC, vn_mem_alloc, VN_ON_SERVER),
+	CALL(VN_IOCTL_MEM_FREE, vn_mem_free, VN_ON_SERVER),
+	CALL(VN_IOCTL_WINDOW_CREATE, vn_window_create, VN_ON_SERVER),
+	CALL(VN_IOCTL_WINDOW_INVALIDATE, vn_window_invalidate, VN_ON_SERVER),
+	CALL(VN_IOCTL_WINDOW_IMPORT, vn_window_import, VN_ON_SERVER),
+	CALL(VN_IOCTL_WINDOW_RELEASE, vn_window_release, VN_ON_SERVER),
+	CALL(VN_IOCTL_DOMAIN_EXPORT, vn_domain_export, VN_ON_SERVER),
+	CALL(VN_IOCTL_DOMAIN_JOIN, vn_domain_join, VN_ON_SERVER),
+	CALL(VN_IOCTL_QUEUE_CREATE, vn_queue_create, VN_ON_SERVER),
+	CALL(VN_IOCTL_QUEUE_DESTROY, vn_queue_id, VN_ON_SERVER),
+	CALL(VN_IOCTL_QUEUE_RESET, vn_queue_id, VN_ON_SERVER),
+	CALL(VN_IOCTL_DOORBELL, vn_queue_id, VN_ON_SERVER),
+	CALL(VN_IOCTL_WAIT, vn_wait, VN_ON_SERVER),
+	CALL(VN_IOCTL_PLAN_CREATE, vn_plan_create, VN_ON_SERVER),
+	CALL(VN_IOCTL_PLAN_DESTROY, vn_plan_destroy, VN_ON_SERVER),
+	CALL(VN_IOCTL_STATUS_CREATE, vn_status_create, VN_ON_SERVER),
+	CALL(VN_IOCTL_STATUS_DESTROY, vn_status_destroy, VN_ON_SERVER),
+	CALL(VN_IOCTL_SLED_QUERY, vn_sled_query, VN_ON_SERVER),
+	CALL(VN_IOCTL_DRAIN_OPEN, vn_drain_open, VN_ON_SERVER),
+	CALL(VN_IOCTL_DRAIN_STEP, vn_drain_step, VN_ON_SESSION),
 };
 
 const struct vn_call *vn_abi_call(u32 cmd)
@@ -73,6 +78,30 @@ static int check_plan(const struct vn_plan_create *a)
 	return 0;
 }
 
+static int check_drain(const struct vn_drain_open *a, u32 sleds)
+{
+	u32 known = VN_DRAIN_DRY_RUN | VN_DRAIN_BACK;
+
+	/* There is nothing to be planned about coming back. */
+	if (a->flags & ~known || a->flags == known || !a->operation || !a->budget_ns ||
+	    a->budget_ns > VN_BUDGET_MAX || a->reason[VN_REASON - 1])
+		return -EINVAL;
+	return a->to < sleds || a->to == VN_ANY_SLED ? 0 : -ENODEV;
+}
+
+static int check_step(const struct vn_drain_step *a)
+{
+	return a->to < VN_SLED_STATES && !a->reserved ? 0 : -EINVAL;
+}
+
+/* The sled a call names, or one that exists when it names none. */
+static u32 sled_of(u32 cmd, const void *arg)
+{
+	if (cmd == VN_IOCTL_SLED_QUERY)
+		return ((const struct vn_sled_query *)arg)->sled;
+	return cmd == VN_IOCTL_DRAIN_OPEN ? ((const struct vn_drain_open *)arg)->sled : 0;
+}
+
 /* The chip a call names, or a chip that exists when it names none. */
 static u32 chip_of(u32 cmd, const void *arg)
 {
@@ -89,7 +118,7 @@ static u32 chip_of(u32 cmd, const void *arg)
 	return 0;
 }
 
-int vn_abi_check(u32 cmd, const void *arg, u32 chips)
+int vn_abi_check(u32 cmd, const void *arg, u32 chips, u32 sleds)
 {
 	int err = 0;
 
@@ -140,8 +169,14 @@ int vn_abi_check(u32 cmd, const void *arg, u32 chips)
 	case VN_IOCTL_STATUS_DESTROY:
 		err = ((const struct vn_status_destroy *)arg)->reserved ? -EINVAL : 0;
 		break;
+	case VN_IOCTL_DRAIN_OPEN:
+		err = check_drain(arg, sleds);
+		break;
+	case VN_IOCTL_DRAIN_STEP:
+		err = check_step(arg);
+		break;
 	}
-	if (!err && chip_of(cmd, arg) >= chips)
+	if (!err && (chip_of(cmd, arg) >= chips || sled_of(cmd, arg) >= sleds))
 		err = -ENODEV;
 	return err;
 }

@@ -9,10 +9,18 @@
 #include "port.h"
 #include "../../uapi/linux/vneuron.h"
 
+/* What takes a call. */
+enum vn_node {
+	VN_ON_SERVER	= 1 << 0,
+	VN_ON_CHIP	= 1 << 1,
+	VN_ON_SESSION	= 1 << 2,	/* of a drain */
+};
+
 struct vn_call {
 	const char *name;
 	u16 bytes;		/* of the struct as known here */
-	bool chip_node;		/* also taken by chip nodes */
+	u16 least;		/* as it first was */
+	u8 on;			/* enum vn_node, as bits */
 };
 
 /* NULL for an unknown command. */
@@ -21,6 +29,6 @@ const struct vn_call *vn_abi_call(u32 cmd);
  * Flags, reserved fields and values that need no object: 0 or -errno. arg is
  * a private copy of the struct, zero-extended to its full length.
  */
-int vn_abi_check(u32 cmd, const void *arg, u32 chips);
+int vn_abi_check(u32 cmd, const void *arg, u32 chips, u32 sleds);
 
 #endif

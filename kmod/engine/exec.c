@@ -15,6 +15,8 @@ struct lookup {
 	const struct vn_env *env;
 	u32 status, detail;
 	u32 chip;		/* of the last operand resolved */
+	bool fenced;		/* not now: its chip is about to move */
+	u32 slow_us;		/* it should rest so long after this */
 };
 
 static void *miss(struct lookup *l, u32 status)
@@ -23,17 +25,25 @@ static void *miss(struct lookup *l, u32 status)
 	return NULL;
 }
 
-/* [off, off + bytes) of a window, aligned. */
-static void *inside(struct lookup *l, const struct vn_window *w, u64 off, u64 bytes, u32 align)
+/* [off, off + bytes) of a window, aligned; to be written or not. */
+static void *inside(struct lookup *l, const struct vn_window *w, u64 off, u64 bytes, u32 align,
+		    bool write)
 {
 	if (off > w->bytes || bytes > w->bytes - off)
 		return miss(l, VN_BAD_RANGE);
-	if ((uintptr_t)(w->base + off) & (align - 1))
+	off += w->offset;
+	if (off & (align - 1))
 		return miss(l, VN_BAD_ALIGN);
-	return w->base + off;
+	if (write && !vn_hbm_write(w->hbm, off, bytes)) {
+		l->fenced = true;
+		return NULL;
+	}
+	if (write && READ_ONCE(w->hbm->slow_us))
+		l->slow_us = READ_ONCE(w->hbm->slow_us);
+	return READ_ONCE(w->hbm->base) + off;
 }
 
-static void *own(struct lookup *l, u32 chip, u64 addr, u64 skip, u64 bytes, u32 align)
+static void *own(struct lookup *l, u32 chip, u64 addr, u64 skip, u64 bytes, u32 align, bool write)
 {
 	const struct vn_window *w = vn_table_find(l->env->own, vn_addr_name(addr), &l->status);
 	u64 off = (addr & VN_ADDR_OFFSET_MASK) + skip;
@@ -42,7 +52,7 @@ static void *own(struct lookup *l, u32 chip, u64 addr, u64 skip, u64 bytes, u32 
 		return NULL;
 	if (w->chip != chip)
 		return miss(l, VN_BAD_CHIP);
-	return inside(l, w, off, bytes, align);
+	return inside(l, w, off, bytes, align, write);
 }
 
 /*
@@ -52,6 +62,7 @@ static void *own(struct lookup *l, u32 chip, u64 addr, u64 skip, u64 bytes, u32 
 static void *operand(struct lookup *l, const struct vn_operand *o, u64 skip, u64 bytes, u8 access,
 		     u32 align, u32 detail)
 {
+	bool write = access != VN_ACCESS_REMOTE_READ;
 	const struct vn_window_table *t;
 	const struct vn_window *w;
 	u32 chip = o->chip, key = o->key;
@@ -69,7 +80,7 @@ static void *operand(struct lookup *l, const struct vn_operand *o, u64 skip, u64
 	}
 	l->chip = chip;
 	if (!key)
-		return own(l, chip, off, skip, bytes, align);
+		return own(l, chip, off, skip, bytes, align, write);
 	t = vn_load_acquire(&l->env->domain->chip[vn_index(chip, (u32)VN_MAX_CHIPS)]);
 	if (!t)
 		return miss(l, VN_BAD_KEY);
@@ -80,11 +91,12 @@ static void *operand(struct lookup *l, const struct vn_operand *o, u64 skip, u64
 		return miss(l, VN_BAD_ACCESS);
 	if (check_add_overflow(off, skip, &off))
 		return miss(l, VN_BAD_RANGE);
-	return inside(l, w, off, bytes, align);
+	return inside(l, w, off, bytes, align, write);
 }
 
 /* Memory at a device address on the chip that executes. */
-static void *local(struct lookup *l, u64 addr, u64 skip, u64 bytes, u32 align, u32 detail)
+static void *local(struct lookup *l, u64 addr, u64 skip, u64 bytes, u32 align, bool write,
+		   u32 detail)
 {
 	l->detail = detail;
 	l->chip = l->env->chip;
@@ -101,11 +113,16 @@ static void *local(struct lookup *l, u64 addr, u64 skip, u64 bytes, u32 align, u
 		if (addr >> VN_ADDR_OFFSET_BITS != base->offset >> VN_ADDR_OFFSET_BITS)
 			return miss(l, VN_BAD_RANGE);
 	}
-	return own(l, l->env->chip, addr, skip, bytes, align);
+	return own(l, l->env->chip, addr, skip, bytes, align, write);
 }
 
-static enum vn_step failed(struct vn_cursor *c, const struct lookup *l)
+/* What it needs is not there; or not now, and then it comes again as if for a semaphore. */
+static enum vn_step failed(struct vn_runner *r, struct vn_cursor *c, const struct lookup *l)
 {
+	if (l->fenced) {
+		r->fenced++;
+		return VN_STEP_BLOCKED;
+	}
 	c->status = l->status;
 	c->detail = l->detail;
 	return VN_STEP_FAILED;
@@ -135,7 +152,7 @@ static enum vn_step exec_copy(struct vn_runner *r, struct lookup *l, struct vn_c
 	dst = src ? operand(l, &d->copy.dst, c->at, n, VN_ACCESS_REMOTE_WRITE, 1, AT(copy.dst))
 		  : NULL;
 	if (!dst)
-		return failed(c, l);
+		return failed(r, c, l);
 	if (n && src != dst)
 		r->ops->copy(dst, src, n, streams(r, l->env, d));
 	count(r, l->env, from, l->chip, n);
@@ -155,13 +172,19 @@ static enum vn_step exec_fill(struct vn_runner *r, struct lookup *l, struct vn_c
 	dst = operand(l, &d->fill.dst, c->at, n, VN_ACCESS_REMOTE_WRITE, d->fill.width,
 		      AT(fill.dst));
 	if (!dst)
-		return failed(c, l);
+		return failed(r, c, l);
 	if (n)
 		r->ops->fill(dst, n, d->fill.pattern, d->fill.width, streams(r, l->env, d));
 	count(r, l->env, l->env->chip, l->chip, n);
 	c->at += n;
 	c->bytes = c->at;
 	return c->at == d->fill.bytes ? VN_STEP_DONE : VN_STEP_MORE;
+}
+
+/* Whose memory an operand is, as resolved. */
+static u32 chip_of(const struct lookup *l, const struct vn_operand *o)
+{
+	return o->ultraserver == VN_PARAM ? l->env->params[o->chip].chip : o->chip;
 }
 
 static enum vn_step exec_reduce(struct vn_runner *r, struct lookup *l, struct vn_cursor *c)
@@ -185,15 +208,16 @@ static enum vn_step exec_reduce(struct vn_runner *r, struct lookup *l, struct vn
 				  write ? VN_ACCESS_REMOTE_WRITE : VN_ACCESS_REMOTE_READ, es, i);
 
 		if (!p)
-			return failed(c, l);
-		if (write) {
+			return failed(r, c, l);
+		if (write)
 			r->dst[i - nsrc] = p;
-			count(r, l->env, l->env->chip, l->chip, n * es);
-		} else {
+		else
 			r->src[i] = p;
-			count(r, l->env, l->chip, l->env->chip, n * es);
-		}
 	}
+	for (u32 i = 0; i < nsrc; i++)
+		count(r, l->env, chip_of(l, &c->table[i]), l->env->chip, n * es);
+	for (u32 i = nsrc; i < nsrc + ndst; i++)
+		count(r, l->env, l->env->chip, chip_of(l, &c->table[i]), n * es);
 	a.n = n;
 	if (n)
 		r->ops->reduce(&a);
@@ -228,12 +252,14 @@ static enum vn_step exec_gemm(struct vn_runner *r, struct lookup *l, struct vn_c
 
 	mb = least(m, (u32)(r->chunk_macs / ((u64)nb * kb)) ?: 1);
 	steps_m = (m + mb - 1) / mb;
-	a = local(l, d->gemm.a, 0, span(ta ? k : m, ta ? m : k, g.lda, es), es, AT(gemm.a));
-	b = a ? local(l, d->gemm.b, 0, span(tb ? n : k, tb ? k : n, g.ldb, es), es, AT(gemm.b))
+	a = local(l, d->gemm.a, 0, span(ta ? k : m, ta ? m : k, g.lda, es), es, false,
+		  AT(gemm.a));
+	b = a ? local(l, d->gemm.b, 0, span(tb ? n : k, tb ? k : n, g.ldb, es), es, false,
+		      AT(gemm.b))
 	      : NULL;
-	out = b ? local(l, d->gemm.c, 0, span(m, n, g.ldc, 4), 4, AT(gemm.c)) : NULL;
+	out = b ? local(l, d->gemm.c, 0, span(m, n, g.ldc, 4), 4, true, AT(gemm.c)) : NULL;
 	if (!out)
-		return failed(c, l);
+		return failed(r, c, l);
 
 	/* Innermost along k, so that each element's fold goes on in order. */
 	at = (u32)c->at;
@@ -256,12 +282,13 @@ static enum vn_step exec_gemm(struct vn_runner *r, struct lookup *l, struct vn_c
 }
 
 /* Memory of one element-wise operand; absent (NULL, no failure) when its address is 0. */
-static bool ewise_operand(struct lookup *l, u64 addr, u64 skip, u64 bytes, u32 detail, void **to)
+static bool ewise_operand(struct lookup *l, u64 addr, u64 skip, u64 bytes, bool write, u32 detail,
+			  void **to)
 {
 	*to = NULL;
 	if (!addr)
 		return true;
-	*to = local(l, addr, skip, bytes, 4, detail);
+	*to = local(l, addr, skip, bytes, 4, write, detail);
 	return *to;
 }
 
@@ -278,14 +305,16 @@ static enum vn_step exec_ewise(struct vn_runner *r, struct lookup *l, struct vn_
 		return VN_STEP_DONE;
 	e.rows = rows > fit ? (u32)(fit ?: 1) : rows;
 	e.accumulate = first;
-	if (!ewise_operand(l, d->ewise.x, first * row_bytes, e.rows * row_bytes, AT(ewise.x), &x) ||
+	if (!ewise_operand(l, d->ewise.x, first * row_bytes, e.rows * row_bytes, false,
+			   AT(ewise.x), &x) ||
 	    !ewise_operand(l, d->ewise.y, y_is_row ? 0 : y_per_row ? first * 4 : first * row_bytes,
 			   y_is_row ? row_bytes : y_per_row ? 4ull * e.rows : e.rows * row_bytes,
-			   AT(ewise.y), &y) ||
+			   false, AT(ewise.y), &y) ||
 	    !ewise_operand(l, d->ewise.z, op == VN_OP_COL_SUM ? 0 : first * row_bytes,
-			   op == VN_OP_COL_SUM ? row_bytes : e.rows * row_bytes, AT(ewise.z), &z) ||
-	    !ewise_operand(l, d->ewise.w, first * 4, 4ull * e.rows, AT(ewise.w), &w))
-		return failed(c, l);
+			   op == VN_OP_COL_SUM ? row_bytes : e.rows * row_bytes, true, AT(ewise.z),
+			   &z) ||
+	    !ewise_operand(l, d->ewise.w, first * 4, 4ull * e.rows, true, AT(ewise.w), &w))
+		return failed(r, c, l);
 	e.x = x;
 	e.y = y;
 	e.z = z;
@@ -326,7 +355,7 @@ static enum vn_step exec_sem(struct vn_runner *r, struct lookup *l, struct vn_cu
 			    VN_ACCESS_REMOTE_ATOMIC, 8, AT(sem.at));
 
 	if (!word)
-		return failed(c, l);
+		return failed(r, c, l);
 	if (wait)
 		return vn_load_acquire(word) >= value ? VN_STEP_DONE : VN_STEP_BLOCKED;
 	if (d->arg & VN_SEM_SET)
@@ -371,6 +400,8 @@ enum vn_step vn_exec_chunk(struct vn_runner *r, const struct vn_env *env, struct
 		step = exec_ewise(r, &l, c);
 	}
 	vn_runner_leave(r);
+	if (l.slow_us)
+		r->slow_us = l.slow_us;
 	return step;
 }
 
@@ -388,7 +419,7 @@ u32 vn_exec_fetch(struct vn_runner *r, const struct vn_env *env, u64 addr, u32 c
 	const struct vn_operand *from;
 
 	vn_runner_enter(r);
-	from = local(&l, addr, 0, (u64)count * sizeof(*to), 8, 0);
+	from = local(&l, addr, 0, (u64)count * sizeof(*to), 8, false, 0);
 	if (from)
 		memcpy(to, from, count * sizeof(*to));
 	vn_runner_leave(r);

@@ -27,6 +27,8 @@ struct vn_runner {
 	u64 chunk_macs;			/* multiply-adds per chunk, about */
 	u64 stream_bytes;		/* transfers above this go around the caches */
 	u64 descs;			/* descriptors finished */
+	u32 fenced;			/* times it was kept out of HBM; the shell clears it */
+	u32 slow_us;			/* it is to rest so long; the shell clears it */
 	void *src[VN_REDUCE_MAX];
 	void *dst[VN_REDUCE_MAX];
 	struct vn_traffic traffic;

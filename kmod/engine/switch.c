@@ -1,21 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "switch.h"
 
-int vn_switch_init(struct vn_switch *sw, u32 sleds, u32 chips_per_sled)
+int vn_switch_init(struct vn_switch *sw, u32 sleds, u32 chips_per_sled, u32 spares)
 {
 	if (!sleds || sleds > VN_MAX_SLEDS || !chips_per_sled ||
-	    chips_per_sled > VN_MAX_CHIPS_PER_SLED || sleds * chips_per_sled > VN_MAX_CHIPS)
+	    chips_per_sled > VN_MAX_CHIPS_PER_SLED || sleds * chips_per_sled > VN_MAX_CHIPS ||
+	    spares > VN_MAX_SPARES)
 		return -1;
 	memset(sw, 0, sizeof(*sw));
 	sw->epoch = 1;
 	sw->sleds = sleds;
+	sw->spares = spares;
 	sw->chips_per_sled = chips_per_sled;
 	sw->chips = sleds * chips_per_sled;
+	sw->slots = (sleds + spares) * chips_per_sled;
 	/* The machine modelled has two racks of 18 sleds. */
 	sw->racks = sleds > 1 ? 2 : 1;
+	for (u32 i = 0; i < sw->slots; i++)
+		sw->chip_at[i] = i < sw->chips ? i : VN_SLOT_FREE;
 	for (u32 i = 0; i < sw->chips; i++)
 		sw->slot_of[i] = i;
 	return 0;
+}
+
+u32 vn_switch_sleds(const struct vn_switch *sw)
+{
+	return sw->sleds + sw->spares;
 }
 
 u32 vn_switch_sled(const struct vn_switch *sw, u32 slot)
@@ -27,7 +37,7 @@ u32 vn_switch_rack(const struct vn_switch *sw, u32 sled)
 {
 	u32 per_rack = (sw->sleds + sw->racks - 1) / sw->racks;
 
-	return sled / per_rack;
+	return sled < sw->sleds ? sled / per_rack : (sled - sw->sleds) % sw->racks;
 }
 
 u32 vn_switch_plane(u32 src_slot, u32 dst_slot, u32 flow)
@@ -37,6 +47,13 @@ u32 vn_switch_plane(u32 src_slot, u32 dst_slot, u32 flow)
 
 	h = (h ^ flow) * 2246822519u;
 	return h >> 30 & (VN_PLANES - 1);
+}
+
+void vn_switch_move(struct vn_switch *sw, u32 chip, u32 slot)
+{
+	WRITE_ONCE(sw->chip_at[sw->slot_of[chip]], (u16)VN_SLOT_FREE);
+	WRITE_ONCE(sw->chip_at[slot], (u16)chip);
+	WRITE_ONCE(sw->slot_of[chip], (u16)slot);
 }
 
 /* One writer each, so no read-modify-write is needed; readers see whole words. */

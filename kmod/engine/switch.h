@@ -15,25 +15,38 @@
 
 #define VN_PLANES	4u
 
+/* What is at a slot where no chip is: nothing, or one that is to come. */
+#define VN_SLOT_FREE	0xffffu
+#define VN_SLOT_TAKEN	0xfffeu
+
 /* Per slot and plane. One writer (the runner that owns it), many readers. */
 struct vn_traffic {
-	u64 tx[VN_MAX_CHIPS][VN_PLANES];
-	u64 rx[VN_MAX_CHIPS][VN_PLANES];
-	u64 local[VN_MAX_CHIPS];	/* stayed on the chip */
+	u64 tx[VN_MAX_SLOTS][VN_PLANES];
+	u64 rx[VN_MAX_SLOTS][VN_PLANES];
+	u64 local[VN_MAX_SLOTS];	/* stayed on the chip */
 };
 
+/*
+ * Sleds are numbered from 0: first those that have chips when the machine comes
+ * up, then the spares. Slots likewise, chips_per_sled of them on each sled.
+ */
 struct vn_switch {
 	u32 epoch;
-	u32 sleds, chips_per_sled, chips, racks;
+	u32 sleds, spares, chips_per_sled, chips, slots, racks;
 	u16 slot_of[VN_MAX_CHIPS];	/* virtual chip -> slot */
+	u16 chip_at[VN_MAX_SLOTS];	/* slot -> virtual chip, or VN_SLOT_... */
 };
 
 /* Identity map, epoch 1. -1 when the shape is not one this switch can have. */
-int vn_switch_init(struct vn_switch *sw, u32 sleds, u32 chips_per_sled);
-/* Sled and rack of a slot. Racks share the sleds evenly, first ones first. */
+int vn_switch_init(struct vn_switch *sw, u32 sleds, u32 chips_per_sled, u32 spares);
+/* All of them, spares included. */
+u32 vn_switch_sleds(const struct vn_switch *sw);
+/* Sled and rack of a slot. Racks share the sleds evenly, first ones first; spares in turn. */
 u32 vn_switch_sled(const struct vn_switch *sw, u32 slot);
 u32 vn_switch_rack(const struct vn_switch *sw, u32 sled);
 u32 vn_switch_plane(u32 src_slot, u32 dst_slot, u32 flow);
+/* The chip is at that slot from now on, and its old one is free. One writer. */
+void vn_switch_move(struct vn_switch *sw, u32 chip, u32 slot);
 /* Bytes go from one virtual chip to another. */
 void vn_switch_count(const struct vn_switch *sw, struct vn_traffic *t, u32 src, u32 dst, u32 flow,
 		     u64 bytes);

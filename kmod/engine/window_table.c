@@ -46,7 +46,8 @@ void vn_table_grow(struct vn_window_table *t, struct vn_window_block *b)
 		put_free(t, first + i);
 }
 
-u32 vn_table_open(struct vn_window_table *t, u8 *base, u64 bytes, u16 chip, u8 access, void *owner)
+u32 vn_table_open(struct vn_window_table *t, struct vn_hbm *hbm, u64 offset, u64 bytes, u8 access,
+		  void *owner)
 {
 	u32 index = t->free_head;
 	struct vn_window *w = slot(t, index);
@@ -58,9 +59,10 @@ u32 vn_table_open(struct vn_window_table *t, u8 *base, u64 bytes, u16 chip, u8 a
 	/* Generation 0 is skipped, so that neither a key nor an address is 0. */
 	if (!gen)
 		gen = 1;
-	w->base = base;
+	w->hbm = hbm;
+	w->offset = offset;
 	w->bytes = bytes;
-	w->chip = chip;
+	w->chip = hbm->chip;
 	w->access = access;
 	w->owner = owner;
 	t->live++;
@@ -78,7 +80,7 @@ void vn_table_close(struct vn_window_table *t, u32 name)
 {
 	struct vn_window *w = slot(t, name & 0xffff);
 
-	w->base = NULL;
+	w->hbm = NULL;
 	w->owner = NULL;
 	t->live--;
 	put_free(t, name & 0xffff);

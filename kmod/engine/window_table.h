@@ -14,6 +14,7 @@
 #ifndef VN_WINDOW_TABLE_H
 #define VN_WINDOW_TABLE_H
 
+#include "hbm.h"
 #include "port.h"
 #include "../../uapi/linux/vneuron.h"
 
@@ -31,8 +32,8 @@
 struct vn_window {
 	u32 state;		/* generation, VN_WINDOW_LIVE; release/acquire */
 	u32 next;		/* free list */
-	u8 *base;
-	u64 bytes;
+	struct vn_hbm *hbm;	/* in which it lies ... */
+	u64 offset, bytes;	/* ... and where */
 	void *owner;		/* the shell's; the engine does not look */
 	u16 chip;
 	u8 access;
@@ -67,7 +68,8 @@ void vn_table_grow(struct vn_window_table *t, struct vn_window_block *b);
  * Takes a free slot and makes it a live window. The returned name is
  * generation << 16 | index. There must be a free slot.
  */
-u32 vn_table_open(struct vn_window_table *t, u8 *base, u64 bytes, u16 chip, u8 access, void *owner);
+u32 vn_table_open(struct vn_window_table *t, struct vn_hbm *hbm, u64 offset, u64 bytes, u8 access,
+		  void *owner);
 /* From here on finding it fails. Then wait for the runners, then close. */
 void vn_table_kill(struct vn_window *w);
 void vn_table_close(struct vn_window_table *t, u32 name);

@@ -32,6 +32,7 @@
 #include <sched.h>
 
 #include "../queue.h"
+#include "../../kmod/engine/ops.h"
 #include "../include/vneuron/coll.h"
 #include "board.h"
 #include "fence.h"
@@ -267,6 +268,32 @@ static inline bool coll_touch(struct vn_lib_comm *c)
 static inline void coll_touched(struct vn_lib_comm *c)
 {
 	__atomic_store_n(&c->team->board.member[c->rank].busy, false, __ATOMIC_RELEASE);
+}
+
+/*
+ * Around what this thread writes, so many bytes at each of n places, some of which may be
+ * in HBM: it may be about to move.
+ */
+static inline void coll_write(const struct coll_team *t, char *const *to, uint32_t n,
+			      uint64_t bytes)
+{
+	if (t->dev->home->begin)
+		t->dev->home->begin(t->dev->ctx, to, n, bytes);
+}
+
+static inline void coll_written(const struct coll_team *t)
+{
+	if (t->dev->home->end)
+		t->dev->home->end(t->dev->ctx);
+}
+
+/* Bytes from anywhere to anywhere, by this thread. */
+static inline void coll_copy(const struct coll_team *t, char *to, const char *from, uint64_t bytes,
+			     bool stream)
+{
+	coll_write(t, &to, 1, bytes);
+	t->ops->copy(to, from, bytes, stream);
+	coll_written(t);
 }
 
 static inline struct coll_slot *coll_slot(const struct coll_team *t, uint64_t seq)

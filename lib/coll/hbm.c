@@ -91,7 +91,10 @@ static void locate(struct vn_lib_comm *c, const struct coll_pending *d, enum col
 	uint64_t bytes = bytes_of(d, side);
 	const struct coll_place *at = bytes ? find(c, side, ptr, bytes) : NULL;
 
+	/* The parameters are in HBM, too. */
+	coll_write(t, (char *const *)&to, 1, sizeof(*to));
 	*to = at ? vn_at(&at->mem, offset(at, ptr)) : (struct vn_operand){ .ultraserver = VN_HERE };
+	coll_written(t);
 	p->at[side] = (uintptr_t)ptr;
 	/* What the rank doesn't use is no hindrance. */
 	p->key[side] = at || !bytes;

@@ -214,7 +214,7 @@ static void copy(const struct coll_team *t, char *to, const char *from, uint64_t
 
 	for (uint64_t at = 0; at < bytes && !coll_failed(t); at += n) {
 		n = bytes - at < PIECE ? bytes - at : PIECE;
-		t->ops->copy(to + at, from + at, n, stream);
+		coll_copy(t, to + at, from + at, n, stream);
 	}
 }
 

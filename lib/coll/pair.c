@@ -122,7 +122,7 @@ static void copy_pieces(struct coll_pending *d, const char *from, char *to)
 		coll_step(d->comm->rank);
 		n = bytes - at < piece ? bytes - at : piece;
 		if (from != to)
-			t->ops->copy(to + at, from + at, n, 2 * bytes > t->stream_bytes);
+			coll_copy(t, to + at, from + at, n, 2 * bytes > t->stream_bytes);
 		mine++;
 	}
 	coll_step(d->comm->rank);

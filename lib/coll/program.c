@@ -394,11 +394,13 @@ static void put_params(struct coll_team *t, uint64_t seq)
 		(struct vn_operand *)t->params.ptr + seq % COLL_SLOTS * 2 * t->ranks;
 	const struct coll_post *post = coll_posts(t, seq);
 
+	coll_write(t, (char *const *)&to, 1, 2 * t->ranks * sizeof(*to));
 	for (uint32_t side = 0; side < 2; side++)
 		for (uint32_t r = 0; r < t->ranks; r++, to++)
 			*to = post[r].key[side] ? vn_by_key(t->board.member[r].chip,
 							    post[r].key[side], post[r].at[side])
 						: (struct vn_operand){ .ultraserver = VN_HERE };
+	coll_written(t);
 }
 
 /* team.lock held */

@@ -92,6 +92,9 @@ static void copy(const struct coll_team *t, const struct coll_move *m, char *con
 static void run(const struct coll_team *t, const struct coll_move *m, char *const *src,
 		char *const *dst, const struct coll_post *post, bool stream, void *scratch)
 {
+	bool bytes = m->kind == COLL_ROTATE || m->kind == COLL_COPY;
+
+	coll_write(t, dst, m->ndst, m->count * (bytes ? 1 : vn_type_bytes(m->type)));
 	switch (m->kind) {
 	case COLL_ROTATE:
 		rotate(m, src, dst);
@@ -104,6 +107,7 @@ static void run(const struct coll_team *t, const struct coll_move *m, char *cons
 	case COLL_EXSCAN:
 		fold(t, m, (const void *const *)src, (void *const *)dst, post, stream, scratch);
 	}
+	coll_written(t);
 }
 
 /* Bytes of a block that are one take. */
@@ -279,6 +283,7 @@ static void pull_fold(const struct coll_team *t, const struct coll_shape *s, cha
 
 	for (uint32_t r = 0; s->redop == VN_PREMULSUM && r < s->ranks; r++)
 		scalars[r] = post[r].scalar;
+	coll_write(t, &recv, 1, s->count * vn_type_bytes(s->type));
 	reduce(t, &(const struct vn_reduce_args){
 			  .src = (const void *const *)from,
 			  .dst = &dst,
@@ -290,6 +295,7 @@ static void pull_fold(const struct coll_team *t, const struct coll_shape *s, cha
 			  .redop = s->redop,
 			  .scratch = scratch,
 		  });
+	coll_written(t);
 }
 
 static void pull_moves(struct coll_team *t, struct coll_shape *shape, uint32_t rank,

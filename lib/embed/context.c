@@ -22,6 +22,7 @@ static int query(struct embed_context *ctx, struct vn_query *a)
 		.hbm_bytes = ctx->dev->hbm,
 		.tick_hz = 1000000000,
 		.page_size = 4096,
+		.spares = sw->spares,
 		.features = VN_FEATURE_EVENTFD | VN_FEATURE_IMPORT | VN_FEATURE_PLAN |
 			    VN_FEATURE_STATUS | (ctx->dev->avx2 ? VN_FEATURE_AVX2 : 0),
 	};
@@ -83,6 +84,7 @@ static const call_fn calls[VN_IOCTL_COUNT] = {
 	CALL(VN_IOCTL_PLAN_DESTROY, embed_plan_destroy),
 	CALL(VN_IOCTL_STATUS_CREATE, embed_status_create),
 	CALL(VN_IOCTL_STATUS_DESTROY, embed_status_destroy),
+	CALL(VN_IOCTL_SLED_QUERY, embed_sled_query),
 };
 
 static int context_new(struct embed_device *dev, void **to)
@@ -99,6 +101,8 @@ static int context_new(struct embed_device *dev, void **to)
 	pthread_mutex_init(&ctx->plans_lock, NULL);
 	pthread_mutex_lock(&dev->objects);
 	ctx->id = dev->next_context++;
+	ctx->next = dev->contexts;
+	dev->contexts = ctx;
 	pthread_mutex_unlock(&dev->objects);
 	*to = ctx;
 	return 0;
@@ -133,7 +137,7 @@ static int embed_reopen(void *c, void **peer)
 
 static void embed_close(void *c)
 {
-	struct embed_context *ctx = c;
+	struct embed_context *ctx = c, **at;
 	struct embed_device *dev = ctx->dev;
 
 	embed_queue_release_all(ctx);
@@ -142,6 +146,9 @@ static void embed_close(void *c)
 	embed_mem_release_all(ctx);
 	embed_status_release_all(ctx);
 	pthread_mutex_lock(&dev->objects);
+	for (at = &dev->contexts; *at != ctx; at = &(*at)->next)
+		;
+	*at = ctx->next;
 	embed_domain_put(ctx->domain);
 	pthread_mutex_unlock(&dev->objects);
 	pthread_mutex_destroy(&ctx->plans_lock);
@@ -155,9 +162,9 @@ static int embed_call(void *c, uint32_t cmd, void *arg)
 	const struct vn_call *call = vn_abi_call(cmd);
 	int err;
 
-	if (!call)
+	if (!call || !calls[cmd & 0xff])
 		return -ENOTTY;
-	err = vn_abi_check(cmd, arg, ctx->dev->sw.chips);
+	err = vn_abi_check(cmd, arg, ctx->dev->sw.chips, vn_switch_sleds(&ctx->dev->sw));
 	if (!err)
 		err = calls[cmd & 0xff](ctx, arg);
 	if (err)
@@ -194,7 +201,7 @@ static int embed_ports(void *c, struct vn_port *ports, unsigned int max)
 	struct embed_device *dev = ((struct embed_context *)c)->dev;
 	u32 n = 0;
 
-	for (u32 slot = 0; slot < dev->sw.chips; slot++) {
+	for (u32 slot = 0; slot < dev->sw.slots; slot++) {
 		for (u32 plane = 0; plane < VN_PLANES; plane++, n++) {
 			struct vn_port p = { .slot = slot, .plane = plane };
 
@@ -217,6 +224,24 @@ static int embed_ranks(void *c, struct vn_rank *ranks, unsigned int max)
 	return embed_status_ranks(((struct embed_context *)c)->dev, ranks, max);
 }
 
+static int embed_session_open(void *c, struct vn_drain_open *a, void **session)
+{
+	struct embed_device *dev = ((struct embed_context *)c)->dev;
+	int err = vn_abi_check(VN_IOCTL_DRAIN_OPEN, a, dev->sw.chips, vn_switch_sleds(&dev->sw));
+
+	return err ?: embed_drain_open(dev, a, (struct embed_session **)session);
+}
+
+static int embed_session_step(void *session, struct vn_drain_step *a)
+{
+	return embed_drain_step(session, a);
+}
+
+static void embed_session_close(void *session)
+{
+	embed_drain_close(session);
+}
+
 static int embed_fd(void *c)
 {
 	(void)c;
@@ -235,4 +260,9 @@ const struct vn_home vn_home_embedded = {
 	.ports = embed_ports,
 	.ranks = embed_ranks,
 	.fd = embed_fd,
+	.drain_open = embed_session_open,
+	.drain_step = embed_session_step,
+	.drain_close = embed_session_close,
+	.begin = embed_mem_begin,
+	.end = embed_mem_end,
 };

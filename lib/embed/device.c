@@ -52,6 +52,8 @@ static void device_free(struct embed_device *dev)
 	pthread_mutex_destroy(&dev->sched_lock);
 	pthread_cond_destroy(&dev->sched_cond);
 	pthread_cond_destroy(&dev->left_cond);
+	pthread_cond_destroy(&dev->unfenced);
+	pthread_mutex_destroy(&dev->sleds_lock);
 	free(dev);
 }
 
@@ -66,7 +68,9 @@ int embed_device_new(const struct vn_spec *spec, struct embed_device **to)
 	vn_lock_init(&dev->sched_lock);
 	pthread_cond_init(&dev->sched_cond, NULL);
 	pthread_cond_init(&dev->left_cond, NULL);
-	vn_switch_init(&dev->sw, spec->sleds, spec->chips);
+	vn_switch_init(&dev->sw, spec->sleds, spec->chips, spec->spares);
+	pthread_cond_init(&dev->unfenced, NULL);
+	pthread_mutex_init(&dev->sleds_lock, NULL);
 	dev->hbm = spec->hbm;
 	dev->avx2 = !spec->scalar && __builtin_cpu_supports("avx2");
 	dev->nodes = numa_available() < 0 ? 1 : numa_max_node() + 1;
@@ -146,7 +150,7 @@ void embed_runner_put(struct embed_device *dev, struct embed_runner *r)
 		embed_event(dev);
 }
 
-void embed_runners_pass(struct embed_device *dev)
+void embed_runners_wait(struct embed_device *dev)
 {
 	for (u32 i = 0; i < dev->nrunners; i++) {
 		u32 mark = vn_runner_mark(&dev->runners[i].r);
@@ -158,6 +162,11 @@ void embed_runners_pass(struct embed_device *dev)
 				sched_yield();
 		}
 	}
+}
+
+void embed_runners_pass(struct embed_device *dev)
+{
+	embed_runners_wait(dev);
 	embed_semaphores(dev);
 }
 

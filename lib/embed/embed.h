@@ -5,7 +5,8 @@
  *
  * Locks, outermost first:
  *	objects		a device's contexts, their memory, windows, tables and
- *			lists; the accounting of HBM
+ *			lists; the accounting of HBM; moves of it
+ *	sleds_lock	a device's sleds, and its map of slots
  *	queue.lock	one queue's engine state
  *	plans_lock	a context's plan table, plan references
  *	sched_lock	which queue is ready; who is at which queue; sleeping
@@ -20,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../../kmod/engine/drain.h"
 #include "../../kmod/engine/sched.h"
 #include "../include/vneuron.h"
 
@@ -30,11 +32,24 @@ struct embed_runner {
 	u32 held; /* atomic */
 };
 
-/* Lives while contexts or domains do: refs, under objects. */
+/* A sled, as sleds_lock guards it. */
+struct embed_sled {
+	struct vn_sled s;
+	u32 uid;
+	u8 reason[VN_REASON];
+};
+
+/* Lives while contexts, domains or sessions do: refs, under objects. */
 struct embed_device {
 	pthread_mutex_t objects;
 	u32 refs;
 	u32 next_context;
+	struct embed_context *contexts;
+	u32 moving; /* atomic: sessions that watch who writes */
+	u64 fence_waits; /* atomic */
+	pthread_cond_t unfenced; /* with objects: a fence is down, a piece is copied */
+	pthread_mutex_t sleds_lock;
+	struct embed_sled sled[VN_MAX_SLEDS + VN_MAX_SPARES];
 	u64 hbm; /* bytes per chip */
 	u64 hbm_used[VN_MAX_CHIPS];
 	u32 queues[VN_MAX_CHIPS];
@@ -74,11 +89,25 @@ struct embed_domain {
 	struct vn_domain_table table;
 };
 
+/* A copy of an allocation, at its new place; of its mem, under objects. */
+struct embed_move {
+	u8 *copy; /* NULL: it has taken its place */
+	u64 *dirty, *taken; /* a bit a page; taken: being copied */
+	u64 words;
+	bool copying; /* without the lock: who frees it waits (unfenced) */
+};
+
+/* How much may be copied, and what it came to. */
+struct embed_copied {
+	u64 room, deadline;
+	u64 bytes, ns;
+};
+
 struct embed_mem {
 	struct embed_mem *next;
-	u8 *base;
-	u64 bytes;
-	u32 chip;
+	struct vn_hbm hbm;
+	struct embed_move *move; /* to another slot, or NULL */
+	bool leaving; /* it is being freed */
 	u32 name; /* in the context's own table */
 	u32 windows; /* over it */
 };
@@ -127,6 +156,7 @@ struct embed_plan {
 #define EMBED_PLANS_MAX 4096u
 
 struct embed_context {
+	struct embed_context *next; /* of the device */
 	struct embed_device *dev;
 	struct embed_domain *domain;
 	u32 id;
@@ -146,6 +176,8 @@ int embed_device_new(const struct vn_spec *spec, struct embed_device **dev);
 void embed_device_put(struct embed_device *dev); /* objects not held */
 struct embed_runner *embed_runner_get(struct embed_device *dev);
 void embed_runner_put(struct embed_device *dev, struct embed_runner *r);
+/* All runners have been seen outside, or in a later chunk. */
+void embed_runners_wait(struct embed_device *dev);
 /* No runner still sees what was killed before the call, nobody waits for it. */
 void embed_runners_pass(struct embed_device *dev);
 /* Wakes whoever sleeps on events. */
@@ -157,6 +189,31 @@ void embed_sleep(struct embed_device *dev, u32 seen, u64 deadline);
 int embed_mem_alloc(struct embed_context *ctx, struct vn_mem_alloc *a);
 int embed_mem_free(struct embed_context *ctx, struct vn_mem_free *a);
 void embed_mem_release_all(struct embed_context *ctx);
+
+/* Memory for HBM of a slot, zero; NULL: there is none. */
+u8 *embed_take_pages(struct embed_device *dev, u32 slot, u64 bytes);
+
+/* move.c: under objects, but for copying; see kmod/move.h */
+int embed_move_new(struct embed_device *dev, struct embed_mem *m, u32 slot);
+void embed_move_free(struct embed_mem *m);
+int embed_move_copy(struct embed_mem *m, struct embed_copied *c);
+int embed_move_flip(struct embed_mem *m);
+
+/* drain.c */
+struct embed_session;
+int embed_sled_query(struct embed_context *ctx, struct vn_sled_query *a);
+int embed_drain_open(struct embed_device *dev, struct vn_drain_open *a, struct embed_session **to);
+int embed_drain_step(struct embed_session *s, struct vn_drain_step *a);
+void embed_drain_close(struct embed_session *s);
+void embed_mem_begin(void *ctx, char *const *to, uint32_t n, uint64_t bytes);
+void embed_mem_end(void *ctx);
+
+/* gate.c */
+void embed_gate_enter(void);
+void embed_gate_leave(void);
+bool embed_gate_inside(void);
+/* Waits until all have been seen outside; the thread that was not by then, or 0. */
+pid_t embed_gates_pass(u64 deadline);
 
 /* window.c */
 int embed_window_create(struct embed_context *ctx, struct vn_window_create *a);

@@ -33,7 +33,7 @@ void embed_table_free(struct vn_window_table *t)
 }
 
 /* Huge pages for what is large enough: the many streams of a reduction miss less. */
-static u8 *take_pages(struct embed_device *dev, u32 chip, u64 bytes)
+u8 *embed_take_pages(struct embed_device *dev, u32 slot, u64 bytes)
 {
 	u64 room = bytes >= HUGE ? bytes + HUGE : bytes;
 	void *at = bytes >= HUGE ? NULL : vn_place(bytes);
@@ -56,8 +56,8 @@ static u8 *take_pages(struct embed_device *dev, u32 chip, u64 bytes)
 	}
 	if (dev->nodes > 1)
 		numa_tonode_memory(base, bytes,
-				   vn_switch_sled(&dev->sw, dev->sw.slot_of[chip]) * dev->nodes /
-					   dev->sw.sleds);
+				   vn_switch_sled(&dev->sw, slot) * dev->nodes /
+					   vn_switch_sleds(&dev->sw));
 	return base;
 }
 
@@ -76,18 +76,18 @@ int embed_mem_alloc(struct embed_context *ctx, struct vn_mem_alloc *a)
 	pthread_mutex_lock(&dev->objects);
 	err = bytes > dev->hbm - dev->hbm_used[a->chip] ? -ENOSPC : embed_table_room(&ctx->own);
 	if (!err) {
-		m->base = take_pages(dev, a->chip, bytes);
-		err = m->base ? 0 : -ENOMEM;
+		m->hbm.base = embed_take_pages(dev, dev->sw.slot_of[a->chip], bytes);
+		err = m->hbm.base ? 0 : -ENOMEM;
 	}
 	if (!err) {
-		m->bytes = bytes;
-		m->chip = a->chip;
-		m->name = vn_table_open(&ctx->own, m->base, bytes, a->chip, VN_ACCESS_OWN, m);
+		m->hbm.bytes = bytes;
+		m->hbm.chip = a->chip;
+		m->name = vn_table_open(&ctx->own, &m->hbm, 0, bytes, VN_ACCESS_OWN, m);
 		m->next = ctx->mems;
 		ctx->mems = m;
 		dev->hbm_used[a->chip] += bytes;
 		a->addr = vn_addr_of(m->name);
-		a->mmap_offset = (uintptr_t)m->base;
+		a->mmap_offset = (uintptr_t)m->hbm.base;
 	}
 	pthread_mutex_unlock(&dev->objects);
 	if (err)
@@ -95,17 +95,24 @@ int embed_mem_alloc(struct embed_context *ctx, struct vn_mem_alloc *a)
 	return err;
 }
 
-/* objects held; no windows over it. */
-static void give_back(struct embed_context *ctx, struct embed_mem **at)
+/* objects held, though not all the time; no windows over it. */
+static void give_back(struct embed_context *ctx, struct embed_mem *m)
 {
-	struct embed_mem *m = *at;
+	struct embed_mem **at;
 	u32 status;
 
+	/* From here on nobody else begins with it. */
+	m->leaving = true;
+	while (m->move && m->move->copying)
+		pthread_cond_wait(&ctx->dev->unfenced, &ctx->dev->objects);
 	vn_table_kill(vn_table_find(&ctx->own, m->name, &status));
 	embed_runners_pass(ctx->dev);
 	vn_table_close(&ctx->own, m->name);
-	ctx->dev->hbm_used[m->chip] -= m->bytes;
-	munmap(m->base, m->bytes);
+	ctx->dev->hbm_used[m->hbm.chip] -= m->hbm.bytes;
+	embed_move_free(m);
+	munmap(m->hbm.base, m->hbm.bytes);
+	for (at = &ctx->mems; *at != m; at = &(*at)->next)
+		;
 	*at = m->next;
 	free(m);
 }
@@ -117,7 +124,8 @@ int embed_mem_free(struct embed_context *ctx, struct vn_mem_free *a)
 
 	pthread_mutex_lock(&ctx->dev->objects);
 	for (at = &ctx->mems; *at; at = &(*at)->next)
-		if ((*at)->name == vn_addr_name(a->addr) && (*at)->chip == a->chip)
+		if ((*at)->name == vn_addr_name(a->addr) && (*at)->hbm.chip == a->chip &&
+		    !(*at)->leaving)
 			break;
 	if (*at && a->addr & VN_ADDR_OFFSET_MASK)
 		err = -EINVAL;
@@ -126,7 +134,7 @@ int embed_mem_free(struct embed_context *ctx, struct vn_mem_free *a)
 	else if (*at)
 		err = 0;
 	if (!err)
-		give_back(ctx, at);
+		give_back(ctx, *at);
 	pthread_mutex_unlock(&ctx->dev->objects);
 	return err;
 }
@@ -135,7 +143,7 @@ void embed_mem_release_all(struct embed_context *ctx)
 {
 	pthread_mutex_lock(&ctx->dev->objects);
 	while (ctx->mems)
-		give_back(ctx, &ctx->mems);
+		give_back(ctx, ctx->mems);
 	pthread_mutex_unlock(&ctx->dev->objects);
 	embed_table_free(&ctx->own);
 }

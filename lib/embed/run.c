@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../fpenv.h"
@@ -117,6 +118,25 @@ static enum vn_run help(struct embed_queue *q, struct embed_runner *r, struct em
 	return over || work != VN_WORK_BLOCKED ? VN_RUN_MORE : VN_RUN_BLOCKED;
 }
 
+/* Descriptors that met a fence. */
+static void note_fences(struct embed_device *dev, struct embed_runner *r)
+{
+	if (!r->r.fenced)
+		return;
+	vn_fetch_add(&dev->fence_waits, (u64)r->r.fenced);
+	r->r.fenced = 0;
+}
+
+/* Its writes come faster than they can be copied. */
+static void rest(struct embed_runner *r)
+{
+	u32 us = r->r.slow_us;
+
+	r->r.slow_us = 0;
+	if (us)
+		nanosleep(&(struct timespec){ .tv_nsec = us * 1000l }, NULL);
+}
+
 enum vn_run embed_turn(struct embed_queue *q, struct embed_runner *r)
 {
 	struct embed_plan *p = NULL;
@@ -139,9 +159,11 @@ enum vn_run embed_turn(struct embed_queue *q, struct embed_runner *r)
 		r->r.signalled = false;
 		embed_semaphores(q->ctx->dev);
 	}
-	if (res != VN_RUN_HELP)
-		return res;
-	return help(q, r, p, begun);
+	if (res == VN_RUN_HELP)
+		res = help(q, r, p, begun);
+	note_fences(q->ctx->dev, r);
+	rest(r);
+	return res;
 }
 
 /* The next ready queue, with one more user, and the semaphore events before; sched_lock held. */

@@ -139,7 +139,7 @@ int embed_window_create(struct embed_context *ctx, struct vn_window_create *a)
 		return -ENOMEM;
 	pthread_mutex_lock(&dev->objects);
 	own = vn_table_find(&ctx->own, vn_addr_name(a->addr), &status);
-	if (!own || own->chip != a->chip)
+	if (!own || own->chip != a->chip || ((struct embed_mem *)own->owner)->leaving)
 		err = -ENOENT;
 	else if (off > own->bytes || a->bytes > own->bytes - off)
 		err = -EINVAL;
@@ -149,7 +149,7 @@ int embed_window_create(struct embed_context *ctx, struct vn_window_create *a)
 		w->mem = own->owner;
 		w->chip = a->chip;
 		w->bytes = a->bytes;
-		w->key = vn_table_open(t, own->base + off, a->bytes, a->chip, a->access, ctx);
+		w->key = vn_table_open(t, own->hbm, off, a->bytes, a->access, ctx);
 		w->next = ctx->windows;
 		ctx->windows = w;
 		w->mem->windows++;
@@ -225,10 +225,10 @@ int embed_window_import(struct embed_context *ctx, struct vn_window_import *a)
 		err = no_window(t, a->key);
 	else if ((w->access & a->access) != a->access)
 		err = -EACCES;
-	else if (((uintptr_t)w->base | w->bytes) & 4095)
+	else if ((w->offset | w->bytes) & (VN_HBM_PAGE - 1))
 		err = -EINVAL;
 	if (!err) {
-		a->mmap_offset = (uintptr_t)w->base;
+		a->mmap_offset = (uintptr_t)(w->hbm->base + w->offset);
 		a->bytes = w->bytes;
 		imp->offset = a->mmap_offset;
 		imp->next = ctx->imports;

@@ -46,12 +46,13 @@ const char *vn_error(void);
 /**
  * vn_open - open an UltraServer and make a context on it
  * @spec: "/dev/vneuron0" (or another node), "embedded", or
- *	"embedded:sleds=36,chips=4,hbm=64M,threads=2,simd=scalar" with any of the
- *	options; NULL or "": $VNEURON_DEVICE, else /dev/vneuron0 if that exists,
+ *	"embedded:sleds=36,chips=4,spares=1,hbm=64M,threads=2,simd=scalar" with any of
+ *	the options; NULL or "": $VNEURON_DEVICE, else /dev/vneuron0 if that exists,
  *	else "embedded"
  * @dev: out
  *
- * sleds 1 to 36, chips 1 to 16 per sled, at most 144 in all; hbm is bytes per
+ * sleds 1 to 36, chips 1 to 16 per sled, at most 144 in all; spares 0 to 4 sleds more,
+ * for chips to move to (default 0: sled.h); hbm is bytes per
  * chip (K, M, G = 2^10, 2^20, 2^30), threads how many helpers the embedded
  * device may run (default: one per core but one, 0 for none), simd "scalar" or
  * "avx2".
@@ -239,6 +240,22 @@ int vn_mem_alloc(vn_device_t dev, uint32_t chip, uint64_t bytes, struct vn_mem *
  * -EBUSY while windows lie on it.
  */
 int vn_mem_free(vn_device_t dev, struct vn_mem *mem);
+
+/**
+ * vn_mem_begin - this thread is about to write to HBM with the CPU
+ * @ptr: as mapped in this process
+ *
+ * Between this and vn_mem_end() the HBM stays where it is: in the embedded home a sled
+ * that is being drained waits for it, and this waits while what is about to move is
+ * kept still. A thread may hold several; it should not wait for others meanwhile.
+ * Free of cost in the kernel home. Descriptors and collectives need none of it.
+ */
+void vn_mem_begin(vn_device_t dev, void *ptr, uint64_t bytes);
+
+/**
+ * vn_mem_end - it has written
+ */
+void vn_mem_end(vn_device_t dev);
 
 /**
  * vn_at - the operand of a byte in an allocation

@@ -5,6 +5,7 @@
  */
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include "abi.h"
 
 static int ctx;
@@ -385,6 +386,88 @@ static void test_statuses(void)
 	close(other);
 }
 
+static uint32_t sled_state(uint32_t sled)
+{
+	struct vn_sled_query q = { .size = sizeof(q), .sled = sled };
+
+	must(!call(ctx, VN_IOCTL_SLED_QUERY, &q));
+	return q.state;
+}
+
+/* As somebody who may do nothing. */
+static int drain_as_nobody(struct vn_drain_open *a)
+{
+	int status;
+	pid_t pid = fork();
+
+	must(pid >= 0);
+	if (!pid)
+		_exit(setuid(65534) ? 1 : -call(ctx, VN_IOCTL_DRAIN_OPEN, a));
+	must(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	return -WEXITSTATUS(status);
+}
+
+static int drain_step(int fd, uint32_t to)
+{
+	struct vn_drain_step s = { .size = sizeof(s), .to = to };
+
+	return call(fd, VN_IOCTL_DRAIN_STEP, &s);
+}
+
+static void test_sleds(void)
+{
+	struct vn_drain_open a = { .size = sizeof(a),
+				   .sled = 2,
+				   .to = VN_ANY_SLED,
+				   .operation = 7,
+				   .budget_ns = 1000000000 };
+	struct vn_drain_open again = a, back = a;
+	uint32_t sleds;
+
+	sleds = query().sleds + query().spares;
+	gives(-ENODEV, SLED_QUERY, vn_sled_query, .sled = sleds);
+	gives(-ENOTTY, DRAIN_STEP, vn_drain_step, .to = VN_SLED_CORDONED);
+	tap_result(drain_as_nobody(&a), -EPERM, "DRAIN_OPEN: by nobody in particular");
+	again.to = 2;
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &again), -ENOSPC, "to the sled itself");
+	again = a;
+	back.flags = VN_DRAIN_BACK;
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &back), -EALREADY, "it is in service");
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &a), 0, "DRAIN_OPEN");
+	tap_ok(sled_state(2) == VN_SLED_PLANNED, "it is planned");
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &again), -EBUSY, "somebody is at it");
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &back), -EINVAL, "it is not drained");
+	again.sled = 3;
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &again), -ENOSPC, "the spare is taken");
+	tap_result(call(a.fd, VN_IOCTL_QUERY, &a), -ENOTTY, "a session takes its own calls alone");
+	tap_result(drain_step(a.fd, VN_SLED_PRECOPY), -EINVAL, "no such step from PLANNED");
+	tap_result(drain_step(a.fd, VN_SLED_STATES), -EINVAL, "no such state");
+	tap_result(drain_step(a.fd, VN_SLED_CORDONED), 0, "CORDONED");
+	tap_result(drain_step(a.fd, VN_SLED_COMMITTED), -EINVAL, "nothing has been copied");
+	tap_result(drain_step(a.fd, VN_SLED_PRECOPY), 0, "PRECOPY");
+	tap_result(drain_step(a.fd, VN_SLED_DRAINED), -EINVAL, "not committed");
+	close(a.fd);
+	tap_ok(sled_state(2) == VN_SLED_IN_SERVICE, "closing the session undoes it");
+	a.sled = 2;
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &a), 0, "DRAIN_OPEN");
+	tap_ok(!drain_step(a.fd, VN_SLED_CORDONED) && !drain_step(a.fd, VN_SLED_PRECOPY) &&
+		       !drain_step(a.fd, VN_SLED_COMMITTED),
+	       "COMMITTED");
+	close(a.fd);
+	tap_ok(sled_state(2) == VN_SLED_DRAINED, "closed after that, it is drained");
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &a), -EALREADY, "the same operation again");
+	a.operation = 8;
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &a), -EINVAL, "another one");
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &back), 0, "back");
+	tap_ok(sled_state(2) == VN_SLED_VALIDATING, "it is being tested");
+	close(back.fd);
+	tap_ok(sled_state(2) == VN_SLED_DRAINED, "not tested to the end: it stays drained");
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &back), 0, "back");
+	tap_result(drain_step(back.fd, VN_SLED_IN_SERVICE), 0, "it passes");
+	close(back.fd);
+	tap_ok(sled_state(2) == VN_SLED_IN_SERVICE, "and is in service");
+}
+
 static void test_attach_undone(void)
 {
 	struct vn_chip_attach *a = (void *)page_before_nothing();
@@ -413,6 +496,7 @@ int main(void)
 	fresh();
 	test_attach();
 	test_attach_undone();
+	test_sleds();
 	test_chips();
 	test_memory();
 	fresh();

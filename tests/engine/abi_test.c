@@ -8,6 +8,7 @@
 #include "../../kmod/engine/abi.h"
 
 #define CHIPS 8u
+#define SLEDS 5u
 
 union any {
 	u8 byte[128];
@@ -29,37 +30,52 @@ union any {
 	struct vn_plan_destroy plan_destroy;
 	struct vn_status_create status;
 	struct vn_status_destroy status_destroy;
+	struct vn_sled_query sled;
+	struct vn_drain_open drain;
+	struct vn_drain_step step;
 };
 
 static const struct {
 	u32 cmd;
 	u32 bytes;
-	bool chip_node;
+	u8 on;
 	union any valid;
 } rows[] = {
-	{ VN_IOCTL_QUERY, 64, true, { .query = { .size = 64 } } },
-	{ VN_IOCTL_CHIP_ATTACH, 16, false, { .attach = { .fd = 3 } } },
-	{ VN_IOCTL_CHIP_QUERY, 56, true, { .chip_query = { .chip = 7 } } },
-	{ VN_IOCTL_MEM_ALLOC, 40, false, { .mem_alloc = { .chip = 7, .bytes = 1 } } },
-	{ VN_IOCTL_MEM_FREE, 16, false, { .mem_free = { .chip = 7, .addr = 1 } } },
-	{ VN_IOCTL_WINDOW_CREATE, 32, false, { .window = { .chip = 7, .bytes = 1, .access = 15 } } },
-	{ VN_IOCTL_WINDOW_INVALIDATE, 16, false, { .invalidate = { .chip = 7, .key = 1 } } },
-	{ VN_IOCTL_WINDOW_IMPORT, 32, false, { .import = { .chip = 7, .key = 1, .access = 2 } } },
-	{ VN_IOCTL_WINDOW_RELEASE, 16, false, { .release = { .mmap_offset = 1 } } },
-	{ VN_IOCTL_DOMAIN_EXPORT, 16, false, { .domain_export = { .fd = -1 } } },
-	{ VN_IOCTL_DOMAIN_JOIN, 16, false, { .join = { .fd = 3 } } },
-	{ VN_IOCTL_QUEUE_CREATE, 40, false, { .queue = { .chip = 7, .depth = 8 } } },
-	{ VN_IOCTL_QUEUE_DESTROY, 8, false, { .id = { .queue = 1 } } },
-	{ VN_IOCTL_QUEUE_RESET, 8, false, { .id = { .queue = 1 } } },
-	{ VN_IOCTL_DOORBELL, 8, false, { .id = { .queue = 1 } } },
+	{ VN_IOCTL_QUERY, 72, VN_ON_SERVER | VN_ON_CHIP, { .query = { .size = 72 } } },
+	{ VN_IOCTL_CHIP_ATTACH, 16, VN_ON_SERVER, { .attach = { .fd = 3 } } },
+	{ VN_IOCTL_CHIP_QUERY, 56, VN_ON_SERVER | VN_ON_CHIP, { .chip_query = { .chip = 7 } } },
+	{ VN_IOCTL_MEM_ALLOC, 40, VN_ON_SERVER, { .mem_alloc = { .chip = 7, .bytes = 1 } } },
+	{ VN_IOCTL_MEM_FREE, 16, VN_ON_SERVER, { .mem_free = { .chip = 7, .addr = 1 } } },
+	{ VN_IOCTL_WINDOW_CREATE,
+	  32,
+	  VN_ON_SERVER,
+	  { .window = { .chip = 7, .bytes = 1, .access = 15 } } },
+	{ VN_IOCTL_WINDOW_INVALIDATE, 16, VN_ON_SERVER, { .invalidate = { .chip = 7, .key = 1 } } },
+	{ VN_IOCTL_WINDOW_IMPORT,
+	  32,
+	  VN_ON_SERVER,
+	  { .import = { .chip = 7, .key = 1, .access = 2 } } },
+	{ VN_IOCTL_WINDOW_RELEASE, 16, VN_ON_SERVER, { .release = { .mmap_offset = 1 } } },
+	{ VN_IOCTL_DOMAIN_EXPORT, 16, VN_ON_SERVER, { .domain_export = { .fd = -1 } } },
+	{ VN_IOCTL_DOMAIN_JOIN, 16, VN_ON_SERVER, { .join = { .fd = 3 } } },
+	{ VN_IOCTL_QUEUE_CREATE, 40, VN_ON_SERVER, { .queue = { .chip = 7, .depth = 8 } } },
+	{ VN_IOCTL_QUEUE_DESTROY, 8, VN_ON_SERVER, { .id = { .queue = 1 } } },
+	{ VN_IOCTL_QUEUE_RESET, 8, VN_ON_SERVER, { .id = { .queue = 1 } } },
+	{ VN_IOCTL_DOORBELL, 8, VN_ON_SERVER, { .id = { .queue = 1 } } },
 	{ VN_IOCTL_WAIT,
 	  32,
-	  false,
+	  VN_ON_SERVER,
 	  { .wait = { .queue = 1, .target = ~0u, .deadline_ns = ~0ull } } },
-	{ VN_IOCTL_PLAN_CREATE, 56, false, { .plan = { .nprograms = 1, .ndescs = 1 } } },
-	{ VN_IOCTL_PLAN_DESTROY, 8, false, { .plan_destroy = { .plan = 1 } } },
-	{ VN_IOCTL_STATUS_CREATE, 24, false, { .status = { .size = 24 } } },
-	{ VN_IOCTL_STATUS_DESTROY, 16, false, { .status_destroy = { .mmap_offset = 1 } } },
+	{ VN_IOCTL_PLAN_CREATE, 56, VN_ON_SERVER, { .plan = { .nprograms = 1, .ndescs = 1 } } },
+	{ VN_IOCTL_PLAN_DESTROY, 8, VN_ON_SERVER, { .plan_destroy = { .plan = 1 } } },
+	{ VN_IOCTL_STATUS_CREATE, 24, VN_ON_SERVER, { .status = { .size = 24 } } },
+	{ VN_IOCTL_STATUS_DESTROY, 16, VN_ON_SERVER, { .status_destroy = { .mmap_offset = 1 } } },
+	{ VN_IOCTL_SLED_QUERY, 112, VN_ON_SERVER, { .sled = { .sled = 4 } } },
+	{ VN_IOCTL_DRAIN_OPEN,
+	  120,
+	  VN_ON_SERVER,
+	  { .drain = { .sled = 4, .to = VN_ANY_SLED, .operation = 1, .budget_ns = 1 } } },
+	{ VN_IOCTL_DRAIN_STEP, 96, VN_ON_SESSION, { .step = { .to = VN_SLED_PRECOPY } } },
 };
 
 static void test_table(void)
@@ -70,7 +86,7 @@ static void test_table(void)
 	for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct vn_call *c = vn_abi_call(rows[i].cmd);
 
-		tap_ok(c && c->bytes == rows[i].bytes && c->chip_node == rows[i].chip_node &&
+		tap_ok(c && c->bytes == rows[i].bytes && c->on == rows[i].on &&
 			       rows[i].cmd == (u32)_IO('V', i),
 		       "%s: number %u, %u bytes", c ? c->name : "?", i, c ? c->bytes : 0);
 		/* The number alone counts: no direction, no size, no other letter. */
@@ -90,7 +106,7 @@ static int check(u32 i, const union any *a)
 	int err;
 
 	memcpy(copy, a, rows[i].bytes);
-	err = vn_abi_check(rows[i].cmd, copy, CHIPS);
+	err = vn_abi_check(rows[i].cmd, copy, CHIPS, SLEDS);
 	free(copy);
 	return err;
 }
@@ -188,6 +204,23 @@ static const struct {
 	ROW(STATUS_CREATE, vn_status_create, flags, 1, -EINVAL),
 	ROW(STATUS_CREATE, vn_status_create, bytes, ~0ull, 0),
 	ROW(STATUS_DESTROY, vn_status_destroy, reserved, 1, -EINVAL),
+	ROW(SLED_QUERY, vn_sled_query, sled, 5, -ENODEV),
+	ROW(SLED_QUERY, vn_sled_query, sled, ~0u, -ENODEV),
+	ROW(DRAIN_OPEN, vn_drain_open, flags, VN_DRAIN_DRY_RUN, 0),
+	ROW(DRAIN_OPEN, vn_drain_open, flags, VN_DRAIN_BACK, 0),
+	ROW(DRAIN_OPEN, vn_drain_open, flags, 3, -EINVAL),
+	ROW(DRAIN_OPEN, vn_drain_open, flags, 4, -EINVAL),
+	ROW(DRAIN_OPEN, vn_drain_open, sled, 5, -ENODEV),
+	ROW(DRAIN_OPEN, vn_drain_open, to, 0, 0),
+	ROW(DRAIN_OPEN, vn_drain_open, to, 5, -ENODEV),
+	ROW(DRAIN_OPEN, vn_drain_open, operation, 0, -EINVAL),
+	ROW(DRAIN_OPEN, vn_drain_open, budget_ns, 0, -EINVAL),
+	ROW(DRAIN_OPEN, vn_drain_open, budget_ns, VN_BUDGET_MAX, 0),
+	ROW(DRAIN_OPEN, vn_drain_open, budget_ns, VN_BUDGET_MAX + 1, -EINVAL),
+	ROW(DRAIN_OPEN, vn_drain_open, reason[VN_REASON - 1], 'x', -EINVAL),
+	ROW(DRAIN_STEP, vn_drain_step, to, VN_SLED_STATES, -EINVAL),
+	ROW(DRAIN_STEP, vn_drain_step, to, VN_SLED_STATES - 1, 0),
+	ROW(DRAIN_STEP, vn_drain_step, reserved, 1, -EINVAL),
 };
 
 static void test_fields(void)

@@ -23,7 +23,7 @@
 	LAYOUT_ASSERT(offsetof(struct type, field) == (off), "place of " #type "." #field);        \
 	LAYOUT_ASSERT(sizeof(((struct type *)0)->field) == (bytes), "size of " #type "." #field)
 
-SIZE(vn_query, 64);
+SIZE(vn_query, 72);
 FIELD(vn_query, size, 0, 4);
 FIELD(vn_query, flags, 4, 4);
 FIELD(vn_query, abi, 8, 4);
@@ -37,6 +37,8 @@ FIELD(vn_query, hbm_bytes, 40, 8);
 FIELD(vn_query, tick_hz, 48, 8);
 FIELD(vn_query, page_size, 56, 4);
 FIELD(vn_query, ultraserver, 60, 4);
+FIELD(vn_query, spares, 64, 4);
+FIELD(vn_query, reserved, 68, 4);
 
 SIZE(vn_chip_attach, 16);
 FIELD(vn_chip_attach, size, 0, 4);
@@ -280,6 +282,51 @@ FIELD(vn_desc, launch.reserved, 40, 24);
 FIELD(vn_desc, raw, 16, 48);
 
 /* Numbers that programs have compiled in. */
+SIZE(vn_sled_query, 112);
+FIELD(vn_sled_query, size, 0, 4);
+FIELD(vn_sled_query, sled, 4, 4);
+FIELD(vn_sled_query, state, 8, 4);
+FIELD(vn_sled_query, chips, 12, 4);
+FIELD(vn_sled_query, rack, 16, 4);
+FIELD(vn_sled_query, numa_node, 20, 4);
+FIELD(vn_sled_query, epoch, 24, 4);
+FIELD(vn_sled_query, uid, 28, 4);
+FIELD(vn_sled_query, hbm_used, 32, 8);
+FIELD(vn_sled_query, operation, 40, 8);
+FIELD(vn_sled_query, reason, 48, 64);
+
+SIZE(vn_drain_open, 120);
+FIELD(vn_drain_open, size, 0, 4);
+FIELD(vn_drain_open, flags, 4, 4);
+FIELD(vn_drain_open, sled, 8, 4);
+FIELD(vn_drain_open, to, 12, 4);
+FIELD(vn_drain_open, operation, 16, 8);
+FIELD(vn_drain_open, budget_ns, 24, 8);
+FIELD(vn_drain_open, reason, 32, 64);
+FIELD(vn_drain_open, fd, 96, 4);
+FIELD(vn_drain_open, chips, 100, 4);
+FIELD(vn_drain_open, free_slots, 104, 4);
+FIELD(vn_drain_open, contexts, 108, 4);
+FIELD(vn_drain_open, bytes, 112, 8);
+
+SIZE(vn_drain_step, 96);
+FIELD(vn_drain_step, size, 0, 4);
+FIELD(vn_drain_step, to, 4, 4);
+FIELD(vn_drain_step, state, 8, 4);
+FIELD(vn_drain_step, rounds, 12, 4);
+FIELD(vn_drain_step, total_bytes, 16, 8);
+FIELD(vn_drain_step, copied_bytes, 24, 8);
+FIELD(vn_drain_step, dirty_bytes, 32, 8);
+FIELD(vn_drain_step, rate, 40, 8);
+FIELD(vn_drain_step, estimate_ns, 48, 8);
+FIELD(vn_drain_step, pause_ns, 56, 8);
+FIELD(vn_drain_step, stop_bytes, 64, 8);
+FIELD(vn_drain_step, waits, 72, 8);
+FIELD(vn_drain_step, fault, 80, 4);
+FIELD(vn_drain_step, slot, 84, 4);
+FIELD(vn_drain_step, slow_us, 88, 4);
+FIELD(vn_drain_step, reserved, 92, 4);
+
 LAYOUT_ASSERT(VN_IOCTL_QUERY == 0x5600, "VN_IOCTL_QUERY");
 LAYOUT_ASSERT(VN_IOCTL_CHIP_ATTACH == 0x5601, "VN_IOCTL_CHIP_ATTACH");
 LAYOUT_ASSERT(VN_IOCTL_CHIP_QUERY == 0x5602, "VN_IOCTL_CHIP_QUERY");
@@ -300,6 +347,26 @@ LAYOUT_ASSERT(VN_IOCTL_PLAN_CREATE == 0x5610, "VN_IOCTL_PLAN_CREATE");
 LAYOUT_ASSERT(VN_IOCTL_PLAN_DESTROY == 0x5611, "VN_IOCTL_PLAN_DESTROY");
 LAYOUT_ASSERT(VN_IOCTL_STATUS_CREATE == 0x5612, "VN_IOCTL_STATUS_CREATE");
 LAYOUT_ASSERT(VN_IOCTL_STATUS_DESTROY == 0x5613, "VN_IOCTL_STATUS_DESTROY");
+LAYOUT_ASSERT(VN_IOCTL_SLED_QUERY == 0x5614, "VN_IOCTL_SLED_QUERY");
+LAYOUT_ASSERT(VN_IOCTL_DRAIN_OPEN == 0x5615, "VN_IOCTL_DRAIN_OPEN");
+LAYOUT_ASSERT(VN_IOCTL_DRAIN_STEP == 0x5616, "VN_IOCTL_DRAIN_STEP");
+LAYOUT_ASSERT(VN_SLED_IN_SERVICE == 0, "VN_SLED_IN_SERVICE");
+LAYOUT_ASSERT(VN_SLED_PLANNED == 1, "VN_SLED_PLANNED");
+LAYOUT_ASSERT(VN_SLED_CORDONED == 2, "VN_SLED_CORDONED");
+LAYOUT_ASSERT(VN_SLED_PRECOPY == 3, "VN_SLED_PRECOPY");
+LAYOUT_ASSERT(VN_SLED_FENCED == 4, "VN_SLED_FENCED");
+LAYOUT_ASSERT(VN_SLED_STOPCOPY == 5, "VN_SLED_STOPCOPY");
+LAYOUT_ASSERT(VN_SLED_VERIFIED == 6, "VN_SLED_VERIFIED");
+LAYOUT_ASSERT(VN_SLED_COMMITTED == 7, "VN_SLED_COMMITTED");
+LAYOUT_ASSERT(VN_SLED_DRAINED == 8, "VN_SLED_DRAINED");
+LAYOUT_ASSERT(VN_SLED_MAINTENANCE == 9, "VN_SLED_MAINTENANCE");
+LAYOUT_ASSERT(VN_SLED_VALIDATING == 10, "VN_SLED_VALIDATING");
+LAYOUT_ASSERT(VN_SLED_FAULTED == 11, "VN_SLED_FAULTED");
+LAYOUT_ASSERT(VN_SLED_STATES == 12, "VN_SLED_STATES");
+LAYOUT_ASSERT(VN_DRAIN_DRY_RUN == 1, "VN_DRAIN_DRY_RUN");
+LAYOUT_ASSERT(VN_DRAIN_BACK == 2, "VN_DRAIN_BACK");
+LAYOUT_ASSERT(VN_FAULT_NONE == 0 && VN_FAULT_MEMORY == 1 && VN_FAULT_LINK == 2 && VN_FAULT_SUM == 3,
+	      "faults");
 LAYOUT_ASSERT(VN_FEATURE_EVENTFD == 1, "VN_FEATURE_EVENTFD");
 LAYOUT_ASSERT(VN_FEATURE_IMPORT == 2, "VN_FEATURE_IMPORT");
 LAYOUT_ASSERT(VN_FEATURE_PLAN == 4, "VN_FEATURE_PLAN");
@@ -392,7 +459,10 @@ LAYOUT_ASSERT(VN_GEMM_TRANS_A == 1 && VN_GEMM_TRANS_B == 2 && VN_GEMM_ACCUMULATE
 LAYOUT_ASSERT(VN_OPERANDS_MAX == 384 && VN_PLAN_PROGRAMS_MAX == 1024 &&
 		      VN_PLAN_DESCS_MAX == 65536 && VN_PLAN_OPERANDS_MAX == 262144 &&
 		      VN_BYTES_MAX == 1073741824ULL && VN_DIM_MAX == 65536 &&
-		      VN_QUEUE_DEPTH_MIN == 8 && VN_QUEUE_DEPTH_MAX == 65536 && VN_MAX_CHIPS == 144,
+		      VN_QUEUE_DEPTH_MIN == 8 && VN_QUEUE_DEPTH_MAX == 65536 &&
+		      VN_MAX_CHIPS == 144 && VN_MAX_SPARES == 4 && VN_MAX_SLOTS == 208 &&
+		      VN_ANY_SLED == 0xffffffffu && VN_REASON == 64 &&
+		      VN_BUDGET_MAX == 60000000000ULL,
 	      "limits");
 LAYOUT_ASSERT(VN_STATUS_ENTRIES == 32 && VN_STATUS_BYTES == 4096 && VN_STATUS_PAGES_MAX == 64 &&
 		      VN_COMM_NAME == 16 && VN_NO_CHIP == 0xffffffffu && VN_RANK_OPS_MAX == 64,

@@ -44,7 +44,7 @@ done
 
 # The check itself: a field made wider must not go through.
 mkdir -p "$work/uapi/linux"
-cp "$top/uapi/linux/vneuron_ring.h" "$work/uapi/linux/"
+cp "$top"/uapi/linux/vneuron_{ring,sled}.h "$work/uapi/linux/"
 sed 's/^\t__u16 reserved0;/\t__u32 reserved0;/' "$top/uapi/linux/vneuron.h" >"$work/uapi/linux/vneuron.h"
 ! gcc -x c -fsyntax-only -I "$work/uapi" -include "$here/layout.h" "$work/empty" >"$work/log" 2>&1
 ok $? "a field of another width is refused"

@@ -16,7 +16,7 @@ static void test_shape(void)
 			bool good = sleds >= 1 && sleds <= VN_MAX_SLEDS && chips >= 1 &&
 				    chips <= VN_MAX_CHIPS_PER_SLED && sleds * chips <= VN_MAX_CHIPS;
 
-			wrong += vn_switch_init(&sw, sleds, chips) != (good ? 0 : -1);
+			wrong += vn_switch_init(&sw, sleds, chips, 0) != (good ? 0 : -1);
 			taken += good;
 			if (good)
 				wrong += sw.chips != sleds * chips || sw.epoch != 1 ||
@@ -24,10 +24,10 @@ static void test_shape(void)
 		}
 	tap_ok(!wrong && taken > 100, "%u shapes are taken, all others refused (%u wrong)", taken,
 	       wrong);
-	tap_ok(vn_switch_init(&sw, ~0u, ~0u) == -1 && vn_switch_init(&sw, 1u << 31, 2) == -1,
+	tap_ok(vn_switch_init(&sw, ~0u, ~0u, 0) == -1 && vn_switch_init(&sw, 1u << 31, 2, 0) == -1,
 	       "also when the product overflows");
 
-	vn_switch_init(&sw, 36, 4);
+	vn_switch_init(&sw, 36, 4, 0);
 	tap_ok(sw.racks == 2 && sw.chips == 144, "the machine: 144 chips in two racks");
 	wrong = 0;
 	for (u32 i = 0; i < 144; i++)
@@ -39,7 +39,7 @@ static void test_shape(void)
 	for (u32 sleds = 1; sleds <= 36; sleds++) {
 		u32 in[2] = { 0, 0 }, last = 0;
 
-		vn_switch_init(&sw, sleds, 1);
+		vn_switch_init(&sw, sleds, 1, 0);
 		for (u32 s = 0; s < sleds; s++) {
 			u32 r = vn_switch_rack(&sw, s);
 
@@ -88,7 +88,7 @@ static void test_traffic(void)
 	u64 from[144] = { 0 }, to[144] = { 0 };
 	u32 wrong = 0;
 
-	vn_switch_init(&sw, 36, 4);
+	vn_switch_init(&sw, 36, 4, 0);
 	/* Chips that changed their places. */
 	for (u32 i = 0; i < 144; i++)
 		sw.slot_of[i] = (u16)((i + 5) % 144);

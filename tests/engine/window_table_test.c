@@ -20,7 +20,9 @@ static u32 open_one(struct vn_window_table *t)
 			return 0;
 		vn_table_grow(t, calloc(1, sizeof(struct vn_window_block)));
 	}
-	return vn_table_open(t, memory, sizeof(memory), 3, FULL_ACCESS, memory + 1);
+	static struct vn_hbm hbm = { .base = memory, .bytes = sizeof(memory), .chip = 3 };
+
+	return vn_table_open(t, &hbm, 0, sizeof(memory), FULL_ACCESS, memory + 1);
 }
 
 static void end_one(struct vn_window_table *t, u32 name)
@@ -64,8 +66,9 @@ static void test_life(void)
 	name = open_one(t);
 	tap_ok(name == 0x10000, "the first name is generation 1, index 0");
 	w = vn_table_find(t, name, &status);
-	tap_ok(w && status == 77 && w->base == memory && w->bytes == sizeof(memory) &&
-		       w->chip == 3 && w->access == FULL_ACCESS && w->owner == memory + 1,
+	tap_ok(w && status == 77 && w->hbm->base == memory && !w->offset &&
+		       w->bytes == sizeof(memory) && w->chip == 3 && w->access == FULL_ACCESS &&
+		       w->owner == memory + 1,
 	       "it finds what was opened");
 	tap_ok(t->live == 1, "and is counted");
 	tap_ok(vn_table_at(t, 0, &seen) == w && seen == name, "its slot shows it");
@@ -202,7 +205,7 @@ static void *race_runner(void *arg)
 		vn_runner_enter(r);
 		w = vn_table_find(race.t, name, &status);
 		if (w) {
-			u32 *word = (u32 *)w->base;
+			u32 *word = (u32 *)w->hbm->base;
 
 			/* Each thread its own word, so only lifetime is raced for. */
 			for (u32 k = 0; k < 100; k++)
@@ -221,6 +224,7 @@ static void *race_runner(void *arg)
 static u32 race_open(void)
 {
 	u32 *word = calloc(4, sizeof(u32)), name;
+	struct vn_hbm *hbm = calloc(1, sizeof(*hbm));
 
 	if (vn_table_needs_block(race.t))
 		vn_table_grow(race.t, calloc(1, sizeof(struct vn_window_block)));
@@ -231,7 +235,8 @@ static u32 race_open(void)
 			 ?: 1)
 		<< 16;
 	word[0] = name;
-	if (vn_table_open(race.t, (u8 *)word, 16, 0, FULL_ACCESS, NULL) != name)
+	*hbm = (struct vn_hbm){ .base = (u8 *)word, .bytes = 16 };
+	if (vn_table_open(race.t, hbm, 0, 16, FULL_ACCESS, NULL) != name)
 		abort();
 	return name;
 }
@@ -240,7 +245,7 @@ static void race_end(u32 name)
 {
 	u32 mark[THREADS], status;
 	struct vn_window *w = vn_table_find(race.t, name, &status);
-	void *base = w->base;
+	struct vn_hbm *hbm = w->hbm;
 
 	vn_table_kill(w);
 	for (u32 i = 0; i < THREADS; i++)
@@ -249,8 +254,9 @@ static void race_end(u32 name)
 		while (!vn_runner_passed(race.runner[i], mark[i]))
 			sched_yield();
 	vn_table_close(race.t, name);
-	memset(base, 0xdd, 16);
-	free(base);
+	memset(hbm->base, 0xdd, 16);
+	free(hbm->base);
+	free(hbm);
 }
 
 static void test_race(void)
@@ -290,8 +296,10 @@ static void test_race(void)
 		u32 name;
 		struct vn_window *w = vn_table_at(race.t, i, &name);
 
-		if (w)
-			free(w->base);
+		if (!w)
+			continue;
+		free(w->hbm->base);
+		free(w->hbm);
 	}
 	drop(race.t);
 }

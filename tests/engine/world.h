@@ -38,6 +38,7 @@ struct ram {
 	u8 *ptr;
 	u64 addr, bytes;
 	u32 chip;
+	struct vn_hbm *hbm;
 };
 
 static inline void *world_take(struct world *w, u64 bytes)
@@ -61,7 +62,7 @@ static inline struct world *world_new(u32 sleds, u32 chips_per_sled)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	if (!w || vn_switch_init(&w->sw, sleds, chips_per_sled))
+	if (!w || vn_switch_init(&w->sw, sleds, chips_per_sled, 0))
 		abort();
 	vn_table_init(&w->own, 8);
 	w->env = (struct vn_env){ .own = &w->own, .domain = &w->domain, .sw = &w->sw };
@@ -75,12 +76,21 @@ static inline void world_free(struct world *w)
 	free(w);
 }
 
+static inline struct vn_hbm *hbm_of(struct world *w, u32 chip, u8 *base, u64 bytes)
+{
+	struct vn_hbm *h = world_take(w, sizeof(*h));
+
+	*h = (struct vn_hbm){ .base = base, .bytes = bytes, .chip = (u16)chip };
+	return h;
+}
+
 static UNUSED struct ram mem(struct world *w, u32 chip, u64 bytes)
 {
-	struct ram m = { world_take(w, bytes), 0, bytes, chip };
+	struct ram m = { world_take(w, bytes), 0, bytes, chip, NULL };
 
+	m.hbm = hbm_of(w, chip, m.ptr, bytes);
 	table_room(w, &w->own);
-	m.addr = vn_addr_of(vn_table_open(&w->own, m.ptr, bytes, chip, VN_ACCESS_OWN, NULL));
+	m.addr = vn_addr_of(vn_table_open(&w->own, m.hbm, 0, bytes, VN_ACCESS_OWN, NULL));
 	return m;
 }
 
@@ -94,7 +104,7 @@ static UNUSED u32 key_of(struct world *w, u32 chip, u8 *base, u64 bytes, u8 acce
 		w->domain.chip[chip] = t;
 	}
 	table_room(w, t);
-	return vn_table_open(t, base, bytes, chip, access, NULL);
+	return vn_table_open(t, hbm_of(w, chip, base, bytes), 0, bytes, access, NULL);
 }
 
 static UNUSED void key_end(struct world *w, u32 chip, u32 key)

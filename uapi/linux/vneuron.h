@@ -20,24 +20,29 @@
  *
  * What a failed call means
  *  E2BIG      non-zero bytes behind the struct this kernel knows
+ *  EAGAIN     DRAIN_STEP: more is written than can be copied in the budget
+ *  EALREADY   DRAIN_OPEN: the sled is drained by that operation, or in service
  *  EACCES     chip not attached; window access not allowed; not the owner
  *  EBADF      an fd in the arguments is not open, or of the wrong kind
  *  EBUSY      object in use: memory with windows, context with windows or
- *             imports (join), plan being launched
+ *             imports (join), plan being launched, sled being drained
  *  EFAULT     a user pointer can't be read or written
  *  EINTR      a fatal signal arrived while waiting (others restart the call)
  *  EINVAL     size too small, unknown flag, reserved field set, value out of
  *             its range, address or length not aligned
- *  EIO        WAIT: the queue is in ERROR; its ring header says why
+ *  EIO        WAIT: the queue is in ERROR; its ring header says why. DRAIN_STEP: a
+ *             copy is not as it was read, a sled did not pass
  *  EMFILE     DOMAIN_EXPORT, and a queue's eventfd in the embedded device: the
  *             process has no fd left
- *  ENODEV     no such chip on this UltraServer
+ *  ENODEV     no such chip, or sled, on this UltraServer
  *  ENOENT     no such queue, plan, memory, window, import or status page in this
  *             context; no such key in this domain
  *  ENOMEM     the host has no memory for it
- *  ENOSPC     the chip's HBM, or a table of objects, is full
+ *  ENOSPC     the chip's HBM, or a table of objects, is full; too few free slots
  *  ENOTTY     unknown call, or a call this kind of node does not take
+ *  EPERM      DRAIN_OPEN: without CAP_SYS_ADMIN
  *  ESTALE     the key named a window that is gone (its generation is old)
+ *  ETIME      DRAIN_STEP: the fence was up for too long
  *  ETIMEDOUT  WAIT: the deadline passed
  */
 #ifndef _UAPI_LINUX_VNEURON_H
@@ -46,6 +51,7 @@
 #include <linux/types.h>
 #include <linux/ioctl.h>
 #include "vneuron_ring.h"
+#include "vneuron_sled.h"
 
 #define VN_ABI_VERSION		1
 
@@ -53,6 +59,9 @@
 #define VN_MAX_CHIPS		144
 #define VN_MAX_SLEDS		36
 #define VN_MAX_CHIPS_PER_SLED	16
+/* Sleds beyond those that have chips, for chips to move to. */
+#define VN_MAX_SPARES		4
+#define VN_MAX_SLOTS		(VN_MAX_CHIPS + VN_MAX_SPARES * VN_MAX_CHIPS_PER_SLED)
 
 #define VN_QUEUE_DEPTH_MIN	8
 #define VN_QUEUE_DEPTH_MAX	65536
@@ -88,6 +97,9 @@
  * @VN_IOCTL_PLAN_DESTROY: &struct vn_plan_destroy
  * @VN_IOCTL_STATUS_CREATE: &struct vn_status_create
  * @VN_IOCTL_STATUS_DESTROY: &struct vn_status_destroy
+ * @VN_IOCTL_SLED_QUERY: &struct vn_sled_query
+ * @VN_IOCTL_DRAIN_OPEN: &struct vn_drain_open
+ * @VN_IOCTL_DRAIN_STEP: &struct vn_drain_step, of a session's fd alone
  */
 enum vn_ioctl {
 	VN_IOCTL_QUERY			= _IO('V', 0),
@@ -110,9 +122,12 @@ enum vn_ioctl {
 	VN_IOCTL_PLAN_DESTROY		= _IO('V', 17),
 	VN_IOCTL_STATUS_CREATE		= _IO('V', 18),
 	VN_IOCTL_STATUS_DESTROY		= _IO('V', 19),
+	VN_IOCTL_SLED_QUERY		= _IO('V', 20),
+	VN_IOCTL_DRAIN_OPEN		= _IO('V', 21),
+	VN_IOCTL_DRAIN_STEP		= _IO('V', 22),
 };
 
-#define VN_IOCTL_COUNT		20
+#define VN_IOCTL_COUNT		23
 
 /**
  * enum vn_feature - bits of &vn_query.features
@@ -145,6 +160,8 @@ enum vn_feature {
  * @tick_hz: out, ticks per second of the stamps in completions
  * @page_size: out, granule of memory, windows to be imported, and mappings
  * @ultraserver: out, this UltraServer's number in operands
+ * @spares: out, sleds beyond @sleds, without chips when the machine comes up
+ * @reserved: zero
  */
 struct vn_query {
 	__u32 size;
@@ -160,6 +177,8 @@ struct vn_query {
 	__u64 tick_hz;
 	__u32 page_size;
 	__u32 ultraserver;
+	__u32 spares;
+	__u32 reserved;
 };
 
 /**

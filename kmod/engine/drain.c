@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "drain.h"
+
+#define NS_PER_S	1000000000ull
+
+/* Rests of writers: the first, and the longest. */
+#define SLOW_MIN_US	50u
+#define SLOW_MAX_US	20000u
+
+bool vn_drain_edge(u32 from, u32 to)
+{
+	if (from >= VN_SLED_STATES || to >= VN_SLED_STATES || from == to)
+		return false;
+	if (to == VN_SLED_FAULTED)
+		return true;
+	switch (from) {
+	case VN_SLED_MAINTENANCE:
+	case VN_SLED_DRAINED:
+		return to == VN_SLED_VALIDATING ||
+		       (from == VN_SLED_DRAINED && to == VN_SLED_MAINTENANCE);
+	case VN_SLED_VALIDATING:
+		/* What does not pass stays out of service. */
+		return to == VN_SLED_IN_SERVICE || to == VN_SLED_DRAINED;
+	case VN_SLED_FAULTED:
+		return to == VN_SLED_VALIDATING;
+	case VN_SLED_COMMITTED:
+		return to == VN_SLED_DRAINED;
+	}
+	return to == from + 1 || (to == VN_SLED_IN_SERVICE && from < VN_SLED_COMMITTED);
+}
+
+/* Slots of a sled that are free and can be used. */
+static u32 free_on(const struct vn_switch *sw, const struct vn_sled *sleds, u32 sled)
+{
+	u32 n = 0;
+
+	if (sleds[sled].state != VN_SLED_IN_SERVICE)
+		return 0;
+	for (u32 i = 0; i < sw->chips_per_sled; i++)
+		n += sw->chip_at[sled * sw->chips_per_sled + i] == VN_SLOT_FREE;
+	return n;
+}
+
+static void take(const struct vn_switch *sw, u32 sled, u32 wanted, struct vn_moves *m)
+{
+	u32 first = sled * sw->chips_per_sled;
+
+	for (u32 i = first; i < first + sw->chips_per_sled && m->free < wanted; i++)
+		if (sw->chip_at[i] == VN_SLOT_FREE)
+			m->slot[m->free++] = (u16)i;
+}
+
+/* The one with the most free slots that is not in the set yet, or none. */
+static u32 roomiest(const struct vn_switch *sw, const struct vn_sled *sleds, u32 sled,
+		    const bool *seen)
+{
+	u32 best = VN_ANY_SLED, most = 0, n;
+
+	for (u32 s = 0; s < vn_switch_sleds(sw); s++) {
+		n = s == sled || seen[s] ? 0 : free_on(sw, sleds, s);
+		if (n > most) {
+			most = n;
+			best = s;
+		}
+	}
+	return best;
+}
+
+int vn_drain_place(const struct vn_switch *sw, const struct vn_sled *sleds, u32 sled, u32 to,
+		   struct vn_moves *m)
+{
+	bool seen[VN_MAX_SLEDS + VN_MAX_SPARES] = { false };
+	u32 first = sled * sw->chips_per_sled, next = to;
+
+	memset(m, 0, sizeof(*m));
+	for (u32 i = first; i < first + sw->chips_per_sled; i++)
+		if (sw->chip_at[i] < sw->chips)
+			m->chip[m->n++] = sw->chip_at[i];
+	if (to != VN_ANY_SLED) {
+		if (to != sled && free_on(sw, sleds, to))
+			take(sw, to, m->n, m);
+	} else {
+		while (m->free < m->n) {
+			next = roomiest(sw, sleds, sled, seen);
+			if (next == VN_ANY_SLED)
+				break;
+			seen[next] = true;
+			take(sw, next, m->n, m);
+		}
+	}
+	return m->free < m->n ? -ENOSPC : 0;
+}
+
+u32 vn_drain_slow(u64 before, u64 now, u32 slow_us)
+{
+	/* A quarter less is a round well spent. */
+	if (now <= before - before / 4)
+		return slow_us;
+	if (!slow_us)
+		return SLOW_MIN_US;
+	return slow_us < SLOW_MAX_US / 2 ? 2 * slow_us : SLOW_MAX_US;
+}
+
+u64 vn_pace_rate(const struct vn_pace *p)
+{
+	u64 bytes = p->bytes, ns = p->ns;
+
+	while (bytes > ~0ull / NS_PER_S) {
+		bytes >>= 1;
+		ns >>= 1;
+	}
+	return ns ? bytes * NS_PER_S / ns : 0;
+}
+
+u64 vn_pace_ns(const struct vn_pace *p, u64 bytes)
+{
+	u64 rate = vn_pace_rate(p), s;
+
+	if (!bytes)
+		return 0;
+	if (!rate)
+		return ~0ull;
+	s = bytes / rate;
+	if (s > ~0ull / NS_PER_S - 1)
+		return ~0ull;
+	/* What is left is less than the rate, which is below 2^54 or not to be had. */
+	bytes -= s * rate;
+	while (bytes > ~0ull / NS_PER_S) {
+		bytes >>= 1;
+		rate >>= 1;
+	}
+	return s * NS_PER_S + bytes * NS_PER_S / rate;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Taking a sled out of service: which steps there are, where its chips can go, and
+ * whether what is left to copy fits into the pause that is allowed. Arithmetic alone;
+ * the shells copy, and keep writers out.
+ */
+#ifndef VN_DRAIN_H
+#define VN_DRAIN_H
+
+#include "port.h"
+#include "switch.h"
+
+/* What is known of a sled. */
+struct vn_sled {
+	u32 state;			/* enum vn_sled_state */
+	u64 operation;			/* that brought it there, 0: none */
+};
+
+/* May a sled go from one state to the other? Back to service: before COMMITTED. */
+bool vn_drain_edge(u32 from, u32 to);
+
+/* Where the chips of a sled go. */
+struct vn_moves {
+	u32 n;
+	u16 chip[VN_MAX_CHIPS_PER_SLED], slot[VN_MAX_CHIPS_PER_SLED];
+	u32 free;			/* slots that there were for them */
+};
+
+/*
+ * Finds slots for all chips of a sled: on sled `to`, or (VN_ANY_SLED) on as few others as
+ * can be, in service. 0, or -ENOSPC: n are wanted, free there are.
+ */
+int vn_drain_place(const struct vn_switch *sw, const struct vn_sled *sleds, u32 sled, u32 to,
+		   struct vn_moves *m);
+
+/* How fast it copies, as measured so far. */
+struct vn_pace {
+	u64 bytes, ns;
+};
+
+/* How long so many bytes take; U64_MAX while nothing is known, 0 for none. */
+u64 vn_pace_ns(const struct vn_pace *p, u64 bytes);
+/*
+ * How long who writes is to rest, after a round that left so many bytes written, when
+ * the one before had left so many, and how long it was then. Nothing while it gets less.
+ */
+u32 vn_drain_slow(u64 before, u64 now, u32 slow_us);
+
+/* Bytes per second, 0: not known. */
+u64 vn_pace_rate(const struct vn_pace *p);
+
+#endif

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include <linux/delay.h>
+#include <linux/ktime.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include <linux/wait.h>
+#include <asm/cpufeature.h>
+#include "engine/crc32c.h"
+#include "move.h"
+
+/* Writers at a fence, in page faults. */
+static DECLARE_WAIT_QUEUE_HEAD(fence_wait);
+
+static void free_move(struct vn_move *mv, u64 pages)
+{
+	if (mv->base)
+		vunmap(mv->base);
+	kvfree(mv->page);
+	kvfree(mv->dirty);
+	kvfree(mv->taken);
+	kfree(mv);
+}
+
+int vn_move_new(struct vn_mem *mem, int node)
+{
+	u64 n = mem->object.pages, words = vn_hbm_words(mem->hbm.bytes);
+	struct vn_move *mv = kzalloc(sizeof(*mv), GFP_KERNEL_ACCOUNT);
+	int err = -ENOMEM;
+
+	lockdep_assert_held(&vn_server.hbm_lock);
+	if (!mv)
+		return -ENOMEM;
+	mv->words = words;
+	mv->page = kvmalloc_array(n, sizeof(*mv->page), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	mv->dirty = kvcalloc(words, sizeof(*mv->dirty), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	mv->taken = kvcalloc(words, sizeof(*mv->taken), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!mv->page || !mv->dirty || !mv->taken)
+		goto free;
+	err = vn_pages_alloc(mv->page, n, node);
+	if (err)
+		goto free;
+	err = -ENOMEM;
+	mv->base = vmap(mv->page, n, VM_MAP, PAGE_KERNEL);
+	if (!mv->base)
+		goto free_pages;
+	/* Faults look whether there is one. */
+	down_write(&mem->fault_lock);
+	mem->move = mv;
+	up_write(&mem->fault_lock);
+	return 0;
+
+free_pages:
+	vn_pages_free(mv->page, n);
+free:
+	free_move(mv, n);
+	return err;
+}
+
+void vn_move_free(struct vn_mem *mem)
+{
+	struct vn_move *mv = mem->move;
+
+	lockdep_assert_held(&vn_server.hbm_lock);
+	if (!mv)
+		return;
+	down_write(&mem->fault_lock);
+	mem->move = NULL;
+	up_write(&mem->fault_lock);
+	vn_pages_free(mv->page, mem->object.pages);
+	free_move(mv, mem->object.pages);
+}
+
+void vn_move_watch(struct vn_mem *mem)
+{
+	struct vn_move *mv = mem->move;
+
+	vn_hbm_mark(mv->dirty, 0, mem->hbm.bytes);
+	down_write(&mem->fault_lock);
+	vn_store_release(&mem->hbm.dirty, mv->dirty);
+	vn_mem_unmap(mem);
+	up_write(&mem->fault_lock);
+}
+
+void vn_move_unwatch(struct vn_mem *mem)
+{
+	vn_move_slow(mem, 0);
+	WRITE_ONCE(mem->hbm.dirty, NULL);
+}
+
+u64 vn_move_dirty(const struct vn_mem *mem)
+{
+	return vn_hbm_count(mem->move->dirty, mem->move->words) << PAGE_SHIFT;
+}
+
+void vn_move_take(struct vn_mem *mem)
+{
+	struct vn_move *mv = mem->move;
+	u64 page = 0, n;
+
+	down_write(&mem->fault_lock);
+	vn_hbm_take(mv->dirty, mv->taken, mv->words);
+	for (; (n = vn_hbm_run(mv->taken, mem->object.pages, &page)); page += n)
+		vn_mem_unmap_pages(mem, page, n);
+	up_write(&mem->fault_lock);
+}
+
+static u32 crc_of(const void *page)
+{
+	return boot_cpu_has(X86_FEATURE_XMM4_2) ? vn_crc32c_sse(0, page, PAGE_SIZE)
+						: vn_crc32c(0, page, PAGE_SIZE);
+}
+
+/*
+ * A page may change while it is read: what was read is what is compared, out of a
+ * buffer of its own.
+ */
+static int copy_page_of(u8 *to, const u8 *from, u8 *buffer)
+{
+	u32 crc;
+
+	memcpy(buffer, from, PAGE_SIZE);
+	crc = crc_of(buffer);
+	memcpy(to, buffer, PAGE_SIZE);
+	return crc_of(to) == crc ? 0 : -EIO;
+}
+
+int vn_move_copy(struct vn_mem *mem, struct vn_copied *c)
+{
+	struct vn_move *mv = mem->move;
+	u8 *buffer = (u8 *)__get_free_page(GFP_KERNEL);
+	u64 page = 0, began = ktime_get_ns();
+	int err = 0;
+
+	if (!buffer)
+		return -ENOMEM;
+	while (!err && c->room && vn_hbm_run(mv->taken, mem->object.pages, &page)) {
+		err = copy_page_of((u8 *)mv->base + (page << PAGE_SHIFT),
+				   mem->hbm.base + (page << PAGE_SHIFT), buffer);
+		mv->taken[page / 64] &= ~(1ull << page % 64);
+		c->room -= PAGE_SIZE;
+		c->bytes += PAGE_SIZE;
+		page++;
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		if (!err && ktime_get_ns() > c->deadline)
+			err = -ETIME;
+		cond_resched();
+	}
+	c->ns += ktime_get_ns() - began;
+	free_page((unsigned long)buffer);
+	return err;
+}
+
+void vn_move_fence(struct vn_mem *mem)
+{
+	down_write(&mem->fault_lock);
+	vn_xchg(&mem->hbm.fenced, 1u);
+	vn_mem_unmap(mem);
+	up_write(&mem->fault_lock);
+}
+
+void vn_move_unfence(struct vn_mem *mem)
+{
+	vn_store_release(&mem->hbm.fenced, 0u);
+}
+
+void vn_move_wake(void)
+{
+	wake_up_all(&fence_wait);
+}
+
+int vn_move_await(struct vn_mem *mem)
+{
+	return wait_event_killable(fence_wait, !READ_ONCE(mem->hbm.fenced));
+}
+
+void vn_move_slow(struct vn_mem *mem, u32 us)
+{
+	WRITE_ONCE(mem->hbm.slow_us, us);
+}
+
+void vn_move_rest(struct vn_mem *mem)
+{
+	u32 us = READ_ONCE(mem->hbm.slow_us);
+
+	if (us)
+		usleep_range(us, us + us / 4 + 1);
+}
+
+void vn_move_flip(struct vn_mem *mem)
+{
+	struct vn_move *mv = mem->move;
+	void *base = mem->hbm.base;
+
+	down_write(&mem->fault_lock);
+	swap(mem->page, mv->page);
+	WRITE_ONCE(mem->hbm.base, mv->base);
+	mv->base = base;
+	WRITE_ONCE(mem->hbm.dirty, NULL);
+	WRITE_ONCE(mem->hbm.slow_us, 0);
+	vn_mem_unmap(mem);
+	up_write(&mem->fault_lock);
+	/* All of the old place is to be cleared. */
+	vn_hbm_mark(mv->taken, 0, mem->hbm.bytes);
+}
+
+bool vn_move_scrub(struct vn_mem *mem, u64 bytes)
+{
+	struct vn_move *mv = mem->move;
+	u64 page = 0, n;
+
+	for (; bytes && (n = vn_hbm_run(mv->taken, mem->object.pages, &page)); bytes -= PAGE_SIZE) {
+		clear_page((u8 *)mv->base + (page << PAGE_SHIFT));
+		mv->taken[page / 64] &= ~(1ull << page % 64);
+		page++;
+	}
+	return !bytes;
+}
