@@ -39,7 +39,7 @@ fi
 # What is below does not depend on the home.
 [ -z "$quick" ] || finish
 
-objects='status topo chip switch queue window coll version'
+objects='status topo chip sled switch queue window coll version'
 bad 2 "'topology'.*$objects" "unknown object" topology
 bad 2 "''.*$objects" "empty object" ""
 bad 2 "'topo list'.* show" "unknown command" topo list
@@ -72,10 +72,11 @@ bad 1 "'nonsense'" "unknown device" -d nonsense topo show
 bad 1 "embeddedx" "nearly a device" -d embeddedx
 bad 1 "sled" "unknown device option" -d embedded:sled=3
 bad 1 "sleds=37" "too many sleds" -d embedded:sleds=37
+bad 1 "spares=5" "too many spares" -d embedded:spares=5
 bad 1 "chips" "too many chips" -d embedded:sleds=36,chips=16
 bad 1 "pid:1: .*yet" "another process" -d pid:1 status
 VNEURON_DEVICE=pid:1 bad 1 "pid:1: .*yet" "another process, by the environment"
-for object in status topo chip switch queue window version; do
+for object in status topo chip sled switch queue window version; do
 	bad 1 "/dev/no/node" "$object says so too" -j -d /dev/no/node $object
 done
 

@@ -10,7 +10,7 @@ traffic='tx_bytes:n rx_bytes:n local_bytes:n'
 chip="chip:n rack:n sled:n slot:n numa_node:n epoch:n hbm_bytes:n hbm_used:n queues:n windows:n $traffic"
 
 good "status" -j status
-is "fields(\$d, 'device:s home:s ultraserver:n racks:n sleds:n chips_per_sled:n chips:n epoch:n
+is "fields(\$d, 'device:s home:s ultraserver:n racks:n sleds:n spares:n chips_per_sled:n chips:n epoch:n
 	hbm_bytes:n hbm_used:n queues:n windows:n $traffic')" "has its fields"
 is "\$d->{home} eq '$home'" "is about the right home"
 is '$d->{chips} == $d->{sleds} * $d->{chips_per_sled}' "adds up"
@@ -18,12 +18,14 @@ is '$d->{chips} == $d->{sleds} * $d->{chips_per_sled}' "adds up"
 ok $? "is one line"
 json '$d->{chips}' && chips=$value
 json '$d->{hbm_bytes}' && hbm=$value
-json '$d->{sleds}' && sleds=$value
+json '($d->{sleds} + $d->{spares}) * $d->{chips_per_sled}' && slots=$value
+run -j sled list
+json 'join "_", map { $_->{sled} } grep { $_->{chips} } @$d' && sleds=$value
 
 good "pretty" -p status
 [ "$(wc -l <"$tmp/out")" -gt 10 ]
 ok $? "has lines"
-is 'fields($d, "device:s home:s ultraserver:n racks:n sleds:n chips_per_sled:n chips:n epoch:n
+is 'fields($d, "device:s home:s ultraserver:n racks:n sleds:n spares:n chips_per_sled:n chips:n epoch:n
 	hbm_bytes:n hbm_used:n queues:n windows:n tx_bytes:n rx_bytes:n local_bytes:n")' \
 	"and the same fields"
 good "both" -jp status
@@ -31,7 +33,7 @@ good "both" -jp status
 ok $? "are pretty too"
 
 good "topo show" -j topo show
-is 'fields($d, "ultraserver:n epoch:n racks:a")' "has its fields"
+is 'fields($d, "ultraserver:n epoch:n spares:n racks:a")' "has its fields"
 is 'fields($d->{racks}[0], "rack:n sleds:a")' "so have racks"
 is 'fields($d->{racks}[0]{sleds}[0], "sled:n numa_node:n hbm_bytes:n hbm_used:n chips:a")' \
 	"and sleds"
@@ -39,14 +41,14 @@ is 'fields($d->{racks}[0]{sleds}[0]{chips}[0], "chip:n slot:n epoch:n hbm_bytes:
 	"and chips"
 is "my %seen; \$seen{\$_->{chip}}++ for map { @{\$_->{chips}} } map { @{\$_->{sleds}} } @{\$d->{racks}};
 	keys %seen == $chips && !grep { \$_ != 1 } values %seen" "every chip is there once"
-is "my @s = map { @{\$_->{sleds}} } @{\$d->{racks}}; join(' ', sort { \$a <=> \$b } map { \$_->{sled} } @s) eq
-	join(' ', 0..$sleds - 1)" "so is every sled"
-json 'join "_", map { my $r = $_; map { my $s = $_; map { join ".", $r->{rack}, $s->{sled}, $_->{chip},
+is "my @s = map { @{\$_->{sleds}} } @{\$d->{racks}}; join('_', sort { \$a <=> \$b } map { \$_->{sled} } @s) eq
+	'$sleds'" "so is every sled that has chips"
+is 'my @r = map { $_->{rack} } @{$d->{racks}}; !grep { $r[$_] <= $r[$_ - 1] } 1..$#r' "and every rack"
+json 'join "_", sort map { my $r = $_; map { my $s = $_; map { join ".", $r->{rack}, $s->{sled}, $_->{chip},
 	$_->{slot} } @{$s->{chips}} } @{$r->{sleds}} } @{$d->{racks}}' && places=$value
 
 good "chip list" -j chip list
-is "join('_', map { join '.', @\$_{qw(rack sled chip slot)} } sort { \$a->{slot} <=> \$b->{slot} } @\$d) eq
-	'$places'" "chips are where topo show says"
+is "join('_', sort map { join '.', @\$_{qw(rack sled chip slot)} } @\$d) eq '$places'" "chips are where topo show says"
 is "@\$d == $chips && !grep { !fields(\$_, '$chip') } @\$d" "all have their fields"
 is '!grep { $d->[$_]{chip} != $_ } 0..$#$d' "and are in order"
 is "sum('hbm_bytes', @\$d) == $hbm" \
@@ -61,12 +63,21 @@ good "switch show" -j switch show
 is "fields(\$d, '$traffic planes:a ports:a')" "has its fields"
 is '!grep { !fields($_, "plane:n tx_bytes:n rx_bytes:n") } @{$d->{planes}}' "so have planes"
 is "!grep { !fields(\$_, 'slot:n chip:n plane:n $traffic') } @{\$d->{ports}}" "and ports"
-is "@{\$d->{ports}} == $chips * @{\$d->{planes}}" "there is a port per chip and plane"
+is "@{\$d->{ports}} == $slots * @{\$d->{planes}}" "there is a port per slot and plane"
 is 'my @p = @{$d->{ports}}; !grep { $_ && $p[$_]{slot} * 100 + $p[$_]{plane} <=
 	$p[$_ - 1]{slot} * 100 + $p[$_ - 1]{plane} } 0..$#p' "ordered by slot and plane"
 is 'sum("tx_bytes", @{$d->{ports}}) == $d->{tx_bytes} && sum("tx_bytes", @{$d->{planes}}) == $d->{tx_bytes}' \
 	"sent bytes add up"
 is '$d->{tx_bytes} == $d->{rx_bytes}' "what is sent is received"
+
+sled='sled:n state:s chips:n rack:n numa_node:n epoch:n hbm_used:n uid:n reason:s'
+good "sled list" -j sled list
+is "!grep { my \$op = kind(\$_->{operation}); \$op !~ /[sz]/ || !fields(\$_, \"$sled operation:\$op\") } @\$d" \
+	"has its fields"
+is '!grep { $d->[$_]{sled} != $_ } 0..$#$d' "and is in order"
+is "sum('chips', @\$d) == $chips" "the sum of their chips is that of the UltraServer"
+good "sled status" -j sled status
+is 'fields($d, "in_service:n spare:n drained:n other:n sleds:a")' "has its fields"
 
 good "queue list" -j queue list
 is 'ref $d eq "ARRAY"' "is an array"

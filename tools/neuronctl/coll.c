@@ -6,18 +6,6 @@
 
 #include "coll_options.h"
 
-int coll_number(const struct ctl *c, int opt, bool units, uint64_t otherwise, uint64_t least,
-		uint64_t most, uint64_t *n)
-{
-	const char *text = c->option[opt];
-
-	*n = otherwise;
-	if (text && (!ctl_number(text, units, n) || *n < least || *n > most))
-		return ctl_usage(c, "--%s %s: want %" PRIu64 " to %" PRIu64,
-				 c->command->options[opt].name, text, least, most);
-	return CTL_OK;
-}
-
 int coll_word(const struct ctl *c, int opt, const char *const *words, unsigned int *word)
 {
 	const char *text = c->option[opt];

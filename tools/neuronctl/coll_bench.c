@@ -194,13 +194,13 @@ static int read_numbers(struct bench *b)
 	/* Of all types, the largest has whole elements. */
 	uint64_t size = b->type ? vn_type_size(b->type->type) : 8, iters, warmup, root;
 
-	if (coll_number(c, OPT_RANKS, false, 0, 1, VN_MAX_CHIPS, &b->ranks) ||
-	    coll_number(c, OPT_FACTOR, false, 4, 2, 1 << 20, &b->factor) ||
-	    coll_number(c, OPT_ITERS, false, 20, 1, 1000000, &iters) ||
-	    coll_number(c, OPT_WARMUP, false, 2, 0, 1000000, &warmup) ||
-	    coll_number(c, OPT_ROOT, false, 0, 0, VN_MAX_CHIPS - 1, &root) ||
-	    coll_number(c, OPT_BYTES_MIN, true, 1024, size, VN_BYTES_MAX, &b->min) ||
-	    coll_number(c, OPT_BYTES_MAX, true, 1 << 20, size, VN_BYTES_MAX, &b->max))
+	if (ctl_option_number(c, OPT_RANKS, false, 0, 1, VN_MAX_CHIPS, &b->ranks) ||
+	    ctl_option_number(c, OPT_FACTOR, false, 4, 2, 1 << 20, &b->factor) ||
+	    ctl_option_number(c, OPT_ITERS, false, 20, 1, 1000000, &iters) ||
+	    ctl_option_number(c, OPT_WARMUP, false, 2, 0, 1000000, &warmup) ||
+	    ctl_option_number(c, OPT_ROOT, false, 0, 0, VN_MAX_CHIPS - 1, &root) ||
+	    ctl_option_number(c, OPT_BYTES_MIN, true, 1024, size, VN_BYTES_MAX, &b->min) ||
+	    ctl_option_number(c, OPT_BYTES_MAX, true, 1 << 20, size, VN_BYTES_MAX, &b->max))
 		return CTL_USAGE;
 	b->job.iters = (uint32_t)iters;
 	b->job.warmup = (uint32_t)warmup;

@@ -92,9 +92,9 @@ static int read_options(struct ctl *c, struct question *q)
 	if (!ret && !q->type)
 		ret = ctl_usage(c, "--type %s: want one of %s", type, coll_type_names());
 	if (!ret)
-		ret = coll_number(c, OPT_BYTES, true, 1 << 20, 0, VN_BYTES_MAX, &q->bytes);
+		ret = ctl_option_number(c, OPT_BYTES, true, 1 << 20, 0, VN_BYTES_MAX, &q->bytes);
 	if (!ret)
-		ret = coll_number(c, OPT_RANKS, false, 0, 1, VN_MAX_CHIPS, &q->ranks);
+		ret = ctl_option_number(c, OPT_RANKS, false, 0, 1, VN_MAX_CHIPS, &q->ranks);
 	if (ret)
 		return ret;
 	q->bytes -= q->bytes % vn_type_size(q->type->type);

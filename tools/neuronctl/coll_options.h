@@ -16,9 +16,6 @@ extern const char coll_tune_letters[];
 
 /* They return an exit status; opt is the number of the command's option. */
 
-/* otherwise: what a missing option means; units: K, M and G may follow. */
-int coll_number(const struct ctl *c, int opt, bool units, uint64_t otherwise, uint64_t least,
-		uint64_t most, uint64_t *n);
 /* Number of the word in words, which ends with NULL; 0 for a missing option. */
 int coll_word(const struct ctl *c, int opt, const char *const *words, unsigned int *word);
 int coll_way(const struct ctl *c, int opt, enum vn_way *way);

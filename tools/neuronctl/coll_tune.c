@@ -166,7 +166,7 @@ static int read_options(struct tune *t)
 	}
 	if (!ret && c->option[OPT_OUTPUT] && c->option[OPT_DRY_RUN])
 		ret = ctl_usage(c, "--output and --dry-run");
-	return ret ? ret : coll_number(c, OPT_SECONDS, false, 60, 1, 1000000, &t->seconds);
+	return ret ? ret : ctl_option_number(c, OPT_SECONDS, false, 60, 1, 1000000, &t->seconds);
 }
 
 static int choose_ranks(struct tune *t)

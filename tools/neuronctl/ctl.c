@@ -2,6 +2,7 @@
 /* What the objects share: the device, errors, numbers. */
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,18 @@ bool ctl_number(const char *text, bool units, uint64_t *n)
 			return !__builtin_mul_overflow(*n, 1ull << (10 * (u - unit + 1)), n);
 	}
 	return false;
+}
+
+int ctl_option_number(const struct ctl *c, int opt, bool units, uint64_t otherwise, uint64_t least,
+		      uint64_t most, uint64_t *n)
+{
+	const char *text = c->option[opt];
+
+	*n = otherwise;
+	if (text && (!ctl_number(text, units, n) || *n < least || *n > most))
+		return ctl_usage(c, "--%s %s: want %" PRIu64 " to %" PRIu64,
+				 c->command->options[opt].name, text, least, most);
+	return CTL_OK;
 }
 
 void ctl_no_memory(void)

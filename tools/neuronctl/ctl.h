@@ -62,8 +62,8 @@ struct ctl {
 	struct vn_query q;
 };
 
-extern const struct ctl_object ctl_status, ctl_topo, ctl_chip, ctl_switch, ctl_queue, ctl_window,
-	ctl_coll, ctl_version;
+extern const struct ctl_object ctl_status, ctl_topo, ctl_chip, ctl_sled, ctl_switch, ctl_queue,
+	ctl_window, ctl_coll, ctl_version;
 
 /* Opens the device (main closes it) and asks what it is. */
 int ctl_open(struct ctl *c);
@@ -79,6 +79,9 @@ int ctl_flush(void);
 
 /* Decimal, with K, M or G (units of 1024) if allowed; false when it is none. */
 bool ctl_number(const char *text, bool units, uint64_t *n);
+/* Such a number of the command's option opt; otherwise: what a missing one means. Exit status. */
+int ctl_option_number(const struct ctl *c, int opt, bool units, uint64_t otherwise, uint64_t least,
+		      uint64_t most, uint64_t *n);
 /* n elements; exits when there is no memory, as a tool may. */
 void *ctl_realloc(void *old, size_t n, size_t bytes);
 __attribute__((noreturn)) void ctl_no_memory(void);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "machine.h"
+#include "out.h"
 
 static int load_ports(struct ctl *c, struct machine *m)
 {
@@ -81,4 +83,28 @@ void machine_json_traffic(struct json *j, const struct traffic *t)
 	json_u64(j, "tx_bytes", t->tx_bytes);
 	json_u64(j, "rx_bytes", t->rx_bytes);
 	json_u64(j, "local_bytes", t->local_bytes);
+}
+
+struct chip_ranges machine_chip_ranges(const struct vn_chip_query *chip, uint32_t n)
+{
+	struct chip_ranges r = { "" };
+	size_t used = 0;
+	uint32_t i, last;
+
+	for (i = 0; i < n; i = last + 1) {
+		for (last = i; last + 1 < n && chip[last + 1].chip == chip[last].chip + 1; last++)
+			;
+		used += snprintf(r.s + used, sizeof(r.s) - used, "%sc%u", i ? "," : "",
+				 chip[i].chip);
+		if (last > i)
+			used += snprintf(r.s + used, sizeof(r.s) - used, "-c%u", chip[last].chip);
+	}
+	return r;
+}
+
+void machine_print_spares(const struct vn_query *q)
+{
+	if (q->spares)
+		printf(", %u spare sled%s", q->spares, out_s(q->spares));
+	putchar('\n');
 }

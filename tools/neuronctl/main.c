@@ -12,7 +12,7 @@
 #include "ctl.h"
 
 static const struct ctl_object *const objects[] = {
-	&ctl_status, &ctl_topo,	  &ctl_chip, &ctl_switch,
+	&ctl_status, &ctl_topo,	  &ctl_chip, &ctl_sled,	   &ctl_switch,
 	&ctl_queue,  &ctl_window, &ctl_coll, &ctl_version,
 };
 
@@ -27,7 +27,7 @@ static const struct {
 } globals[GLOBALS] = {
 	{ { "device", required_argument, NULL, 'd' },
 	  "DEVICE",
-	  "/dev/vneuron0, embedded or embedded:sleds=S,chips=C,hbm=BYTES" },
+	  "/dev/vneuron0, embedded or embedded:sleds=S,chips=C,spares=N,hbm=BYTES" },
 	{ { "json", no_argument, NULL, 'j' }, NULL, "print JSON" },
 	{ { "pretty", no_argument, NULL, 'p' }, NULL, "print JSON with line breaks" },
 	{ { "help", no_argument, NULL, 'h' }, NULL, "print help and exit" },

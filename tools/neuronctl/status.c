@@ -19,9 +19,10 @@ static void print_text(const struct ctl *c, const struct totals *t)
 
 	printf("UltraServer %u: %s (%s home)\n", q->ultraserver, vn_device_spec(c->dev),
 	       vn_device_home(c->dev));
-	printf("  shape    %u sled%s x %u = %u chip%s in %u rack%s, epoch %u\n", q->sleds,
+	printf("  shape    %u sled%s x %u = %u chip%s in %u rack%s, epoch %u", q->sleds,
 	       out_s(q->sleds), q->chips_per_sled, q->chips, out_s(q->chips), q->racks,
 	       out_s(q->racks), q->epoch);
+	machine_print_spares(q);
 	printf("  HBM      %s of %s used", out_size(t->hbm_used).s, out_size(t->hbm_bytes).s);
 	printf(", %s per chip\n", out_size(q->hbm_bytes).s);
 	printf("  in use   %llu queue%s, %llu window%s\n", (unsigned long long)t->queues,
@@ -41,6 +42,7 @@ static void print_json(struct ctl *c, const struct totals *t)
 	json_u64(j, "ultraserver", q->ultraserver);
 	json_u64(j, "racks", q->racks);
 	json_u64(j, "sleds", q->sleds);
+	json_u64(j, "spares", q->spares);
 	json_u64(j, "chips_per_sled", q->chips_per_sled);
 	json_u64(j, "chips", q->chips);
 	json_u64(j, "epoch", q->epoch);

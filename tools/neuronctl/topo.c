@@ -6,11 +6,14 @@
 #include "machine.h"
 #include "out.h"
 
-/* Chips in the order of their slots, so that a sled's stand together. */
-static int by_slot(const void *a, const void *b)
+/* Chips by rack and slot, so that those of a rack and of a sled stand together. */
+static int by_place(const void *a, const void *b)
 {
 	const struct vn_chip_query *x = a, *y = b;
 
+	/* Spares come last, whatever their rack. */
+	if (x->rack != y->rack)
+		return x->rack < y->rack ? -1 : 1;
 	return x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 
@@ -19,7 +22,7 @@ static uint32_t sled_chips(const struct vn_chip_query *chip, uint32_t n)
 {
 	uint32_t i;
 
-	/* No sled has more; chip_ranges() counts on it. */
+	/* No sled has more; machine_chip_ranges() counts on it. */
 	if (n > VN_MAX_CHIPS_PER_SLED)
 		n = VN_MAX_CHIPS_PER_SLED;
 	for (i = 1; i < n && chip[i].sled == chip->sled && chip[i].rack == chip->rack; i++)
@@ -27,32 +30,17 @@ static uint32_t sled_chips(const struct vn_chip_query *chip, uint32_t n)
 	return i;
 }
 
-/* "c0-c3,c9": the map may hand out slots in any order. */
-static void chip_ranges(const struct vn_chip_query *chip, uint32_t n, char *text, size_t size)
-{
-	size_t used = 0;
-	uint32_t i, last;
-
-	for (i = 0; i < n; i = last + 1) {
-		for (last = i; last + 1 < n && chip[last + 1].chip == chip[last].chip + 1; last++)
-			;
-		used += snprintf(text + used, size - used, "%sc%u", i ? "," : "", chip[i].chip);
-		if (last > i)
-			used += snprintf(text + used, size - used, "-c%u", chip[last].chip);
-	}
-}
-
 static void sled_row(struct out *o, const struct vn_chip_query *chip, uint32_t n)
 {
 	uint64_t bytes = 0, used = 0;
-	char chips[VN_MAX_CHIPS_PER_SLED * 6 + 1];
+	struct chip_ranges chips;
 	uint32_t i;
 
 	for (i = 0; i < n; i++) {
 		bytes += chip[i].hbm_bytes;
 		used += chip[i].hbm_used;
 	}
-	chip_ranges(chip, n, chips, sizeof(chips));
+	chips = machine_chip_ranges(chip, n);
 	out_cell(o, "%u", chip->rack);
 	out_cell(o, "%u", chip->sled);
 	if (chip->numa_node < 0)
@@ -63,7 +51,7 @@ static void sled_row(struct out *o, const struct vn_chip_query *chip, uint32_t n
 		out_cell(o, "%u-%u", chip->slot, chip[n - 1].slot);
 	else
 		out_cell(o, "%u", chip->slot);
-	out_cell(o, "%s", chips);
+	out_cell(o, "%s", chips.s);
 	out_cell(o, "%u", chip->epoch);
 	out_bytes(o, bytes);
 	out_bytes(o, used);
@@ -75,9 +63,10 @@ static void print_text(const struct ctl *c, const struct vn_chip_query *chips)
 	struct out o;
 	uint32_t i, n;
 
-	printf("UltraServer %u: %u rack%s, %u sled%s x %u = %u chip%s, epoch %u\n", q->ultraserver,
+	printf("UltraServer %u: %u rack%s, %u sled%s x %u = %u chip%s, epoch %u", q->ultraserver,
 	       q->racks, out_s(q->racks), q->sleds, out_s(q->sleds), q->chips_per_sled, q->chips,
 	       out_s(q->chips), q->epoch);
+	machine_print_spares(q);
 	out_begin(&o, "rrrrlrrr", "RACK SLED NODE SLOTS CHIPS EPOCH HBM USED");
 	for (i = 0; i < q->chips; i += n) {
 		n = sled_chips(chips + i, q->chips - i);
@@ -122,6 +111,7 @@ static void print_json(struct ctl *c, const struct vn_chip_query *chips)
 	json_object(j, NULL);
 	json_u64(j, "ultraserver", c->q.ultraserver);
 	json_u64(j, "epoch", c->q.epoch);
+	json_u64(j, "spares", c->q.spares);
 	json_array(j, "racks");
 	while (i < c->q.chips) {
 		rack = chips[i].rack;
@@ -147,7 +137,7 @@ static int show(struct ctl *c)
 	ret = machine_load(c, &m);
 	if (ret)
 		return ret;
-	qsort(m.chips, c->q.chips, sizeof(*m.chips), by_slot);
+	qsort(m.chips, c->q.chips, sizeof(*m.chips), by_place);
 	if (c->json)
 		print_json(c, m.chips);
 	else

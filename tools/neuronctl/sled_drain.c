@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* sled drain: taking a sled out of service, or what that would take. */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "out.h"
+#include "sled.h"
+
+#define BUDGET_MS 10
+#define DEADLINE_S 60
+#define DEADLINE_MAX_S 86400
+/* The line on the terminal changes so often. */
+#define SHOW_NS 100000000ull
+
+enum {
+	OPT_REASON,
+	OPT_BUDGET,
+	OPT_DEADLINE,
+	OPT_TO,
+	OPT_OPERATION,
+	OPT_DRY_RUN,
+};
+
+const struct ctl_option sled_drain_options[] = {
+	[OPT_REASON] = { "reason", "TEXT", "for others to see, up to 63 bytes" },
+	[OPT_BUDGET] = { "budget", "MS", "how long writers may be kept out (10)" },
+	[OPT_DEADLINE] = { "deadline", "S", "how long it may copy before it gives up (60)" },
+	[OPT_TO] = { "to", "SLED", "where its chips go (any that has room)" },
+	[OPT_OPERATION] = { "operation", "HEX", "its number (a random one)" },
+	[OPT_DRY_RUN] = { "dry-run", NULL, "say what it would take, change nothing" },
+	{ NULL, NULL, NULL },
+};
+
+struct drain {
+	struct ctl *c;
+	uint64_t sled, to;
+	struct vn_drain_config config;
+	struct vn_drain_report report;
+	uint64_t bytes; /* on the sled, before they moved */
+	bool stepped;
+	bool off;
+	bool terminal;
+	int width; /* of the line there */
+	uint32_t shown_state;
+	uint64_t shown_ns;
+};
+
+static struct out_text time_text(uint64_t ns)
+{
+	struct out_text t;
+
+	if (ns < 1000000)
+		snprintf(t.s, sizeof(t.s), "%" PRIu64 " us", ns / 1000);
+	else if (ns < 1000000000)
+		snprintf(t.s, sizeof(t.s), "%.1f ms", (double)ns / 1e6);
+	else
+		snprintf(t.s, sizeof(t.s), "%.1f s", (double)ns / 1e9);
+	return t;
+}
+
+/* ---- while it goes on ------------------------------------------------------------ */
+
+/*
+ * They are looked for between two steps, so that none is cut short. Before the device
+ * is opened: its threads must not be killed by them either.
+ */
+static void hold_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static bool signalled(void)
+{
+	sigset_t set;
+
+	return !sigpending(&set) && (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM));
+}
+
+static void show(struct drain *d, const struct vn_drain_report *r)
+{
+	const struct vn_drain_step *s = &r->last;
+	const char *state = vn_sled_state_name(s->state);
+	char line[160];
+	int n;
+
+	if (s->state == d->shown_state && r->took_ns - d->shown_ns < SHOW_NS)
+		return;
+	d->shown_state = s->state;
+	d->shown_ns = r->took_ns;
+	n = snprintf(line, sizeof(line), "s%" PRIu64 ": %s, %u round%s, %s copied", d->sled,
+		     state ? state : "unknown", s->rounds, out_s(s->rounds),
+		     out_size(s->copied_bytes).s);
+	n += snprintf(line + n, sizeof(line) - n, ", %s dirty", out_size(s->dirty_bytes).s);
+	if (s->rate)
+		n += snprintf(line + n, sizeof(line) - n, ", %.2f GB/s, %s to go",
+			      (double)s->rate / 1e9, time_text(s->estimate_ns).s);
+	/* Blanks over what is left of a longer one. */
+	fprintf(stderr, "\r%-*s", d->width, line);
+	d->width = n;
+}
+
+static void clear_line(struct drain *d)
+{
+	if (d->width)
+		fprintf(stderr, "\r%*s\r", d->width, "");
+	d->width = 0;
+}
+
+static int progress(void *arg, const struct vn_drain_report *r)
+{
+	struct drain *d = arg;
+
+	d->stepped = true;
+	if (r->last.total_bytes > d->bytes)
+		d->bytes = r->last.total_bytes;
+	d->off = r->last.state < VN_SLED_COMMITTED && signalled();
+	if (d->off)
+		return -ECANCELED;
+	if (d->terminal)
+		show(d, r);
+	return 0;
+}
+
+/* ---- what it has come to --------------------------------------------------------- */
+
+static void print_text(const struct drain *d)
+{
+	const struct vn_drain_report *r = &d->report;
+	const struct vn_drain_step *s = &r->last;
+
+	/* No step at all: it had been done. */
+	printf("sled %" PRIu64 " %s drained: operation %016" PRIx64 "\n", d->sled,
+	       d->stepped ? "is" : "was already", (uint64_t)r->operation);
+	if (!d->stepped)
+		return;
+	printf("  moved    %u chip%s, with %s of %u context%s\n", r->chips, out_s(r->chips),
+	       out_size(d->bytes).s, r->contexts, out_s(r->contexts));
+	printf("  copied   %s in %u round%s", out_size(s->copied_bytes).s, s->rounds,
+	       out_s(s->rounds));
+	if (s->rate)
+		printf(" at %.2f GB/s (10^9 bytes per second)", (double)s->rate / 1e9);
+	printf(", %s of it in the pause\n", out_size(s->stop_bytes).s);
+	printf("  pause    %s", time_text(s->pause_ns).s);
+	printf(" of %s allowed, %" PRIu64 " wait%s\n", time_text(d->config.budget_ns).s,
+	       (uint64_t)s->waits, out_s(s->waits));
+	printf("  time     %s in all\n", time_text(r->took_ns).s);
+}
+
+static void print_json(const struct drain *d)
+{
+	const struct vn_drain_report *r = &d->report;
+	const struct vn_drain_step *s = &r->last;
+	struct json *j = &d->c->j;
+	char operation[17];
+
+	snprintf(operation, sizeof(operation), "%016" PRIx64, (uint64_t)r->operation);
+	json_object(j, NULL);
+	json_u64(j, "sled", d->sled);
+	json_string(j, "state", vn_sled_state_name(s->state));
+	json_string(j, "operation", operation);
+	json_bool(j, "already", !d->stepped);
+	json_u64(j, "chips", r->chips);
+	json_u64(j, "contexts", r->contexts);
+	json_u64(j, "bytes", d->bytes);
+	json_u64(j, "copied_bytes", s->copied_bytes);
+	json_u64(j, "rounds", s->rounds);
+	json_u64(j, "stop_bytes", s->stop_bytes);
+	json_u64(j, "rate", s->rate);
+	json_u64(j, "pause_ns", s->pause_ns);
+	json_u64(j, "budget_ns", d->config.budget_ns);
+	json_u64(j, "waits", s->waits);
+	json_u64(j, "took_ns", r->took_ns);
+	json_object_end(j);
+}
+
+static int drain(struct drain *d)
+{
+	int err;
+
+	d->terminal = isatty(STDERR_FILENO);
+	d->config.progress = progress;
+	d->config.arg = d;
+	err = vn_sled_drain(d->c->dev, (uint32_t)d->sled, &d->config, &d->report);
+	clear_line(d);
+	if (err && d->off)
+		return ctl_fail("sled %" PRIu64 ": called off, all is as it was", d->sled);
+	if (err)
+		return ctl_fail_lib();
+	if (d->c->json)
+		print_json(d);
+	else
+		print_text(d);
+	return CTL_OK;
+}
+
+/* ---- what it would take ---------------------------------------------------------- */
+
+static void plan_text(const struct drain *d, const struct vn_drain_open *p)
+{
+	printf("draining sled %" PRIu64 " would take\n", d->sled);
+	printf("  slots    %u for its chip%s, %s%u free", p->chips, out_s(p->chips),
+	       p->free_slots < p->chips ? "only " : "", p->free_slots);
+	if (d->config.to != VN_ANY_SLED)
+		printf(" on sled %u", d->config.to);
+	printf("\n  copying  %s of %u context%s\n", out_size(p->bytes).s, p->contexts,
+	       out_s(p->contexts));
+}
+
+static void plan_json(const struct drain *d, const struct vn_drain_open *p)
+{
+	struct json *j = &d->c->j;
+
+	json_object(j, NULL);
+	json_u64(j, "sled", d->sled);
+	json_s64(j, "to", d->config.to == VN_ANY_SLED ? -1 : (int64_t)d->config.to);
+	json_u64(j, "chips", p->chips);
+	json_u64(j, "free_slots", p->free_slots);
+	json_u64(j, "short_slots", p->chips - p->free_slots);
+	json_u64(j, "contexts", p->contexts);
+	json_u64(j, "bytes", p->bytes);
+	json_object_end(j);
+}
+
+static int plan(struct drain *d)
+{
+	struct vn_drain_open p;
+
+	if (vn_sled_plan(d->c->dev, (uint32_t)d->sled, d->config.to, &p))
+		return ctl_fail_lib();
+	if (d->c->json)
+		plan_json(d, &p);
+	else
+		plan_text(d, &p);
+	if (p.free_slots >= p.chips)
+		return CTL_OK;
+	return ctl_fail("sled %" PRIu64
+			": its %u chips want as many slots, %u are free%s: %u short",
+			d->sled, p.chips, p.free_slots, d->config.to == VN_ANY_SLED ? "" : " there",
+			p.chips - p.free_slots);
+}
+
+/* ---- what is asked for ----------------------------------------------------------- */
+
+static int read_reason(struct drain *d)
+{
+	const char *reason = d->c->option[OPT_REASON], *s;
+
+	d->config.reason = reason;
+	if (!reason)
+		return CTL_OK;
+	for (s = reason; *s; s++)
+		if (iscntrl((unsigned char)*s))
+			return ctl_usage(d->c, "--reason: a control character (byte %zu)",
+					 (size_t)(s - reason));
+	if (s - reason >= VN_REASON)
+		return ctl_usage(d->c, "--reason: %zu bytes; at most %d", (size_t)(s - reason),
+				 VN_REASON - 1);
+	return CTL_OK;
+}
+
+static int read_operation(struct drain *d)
+{
+	const char *text = d->c->option[OPT_OPERATION];
+
+	if (!text)
+		return CTL_OK;
+	if (strspn(text, "0123456789abcdefABCDEF") == strlen(text) && strlen(text) <= 16)
+		d->config.operation = strtoull(text, NULL, 16);
+	if (!d->config.operation)
+		return ctl_usage(d->c, "--operation %s: want 1 to 16 hex digits, not just 0", text);
+	return CTL_OK;
+}
+
+static int read_options(struct drain *d)
+{
+	struct ctl *c = d->c;
+	uint64_t budget, deadline;
+	int ret;
+
+	ret = sled_number(c, c->args[0], &d->sled);
+	if (!ret)
+		ret = read_reason(d);
+	if (!ret)
+		ret = ctl_option_number(c, OPT_BUDGET, false, BUDGET_MS, 1, VN_BUDGET_MAX / 1000000,
+					&budget);
+	if (!ret)
+		ret = ctl_option_number(c, OPT_DEADLINE, false, DEADLINE_S, 1, DEADLINE_MAX_S,
+					&deadline);
+	if (!ret && c->option[OPT_TO])
+		ret = sled_number(c, c->option[OPT_TO], &d->to);
+	if (!ret && c->option[OPT_TO] && d->to == d->sled)
+		ret = ctl_usage(c, "--to %s: that is the sled to be drained", c->option[OPT_TO]);
+	if (!ret)
+		ret = read_operation(d);
+	if (ret)
+		return ret;
+	d->config.budget_ns = budget * 1000000;
+	d->config.deadline_ns = deadline * 1000000000;
+	return CTL_OK;
+}
+
+int sled_drain(struct ctl *c)
+{
+	struct drain d = { .c = c, .config = VN_DRAIN_CONFIG_INITIALIZER };
+	int ret;
+
+	ret = read_options(&d);
+	if (ret)
+		return ret;
+	hold_signals();
+	ret = ctl_open(c);
+	if (!ret)
+		ret = sled_check(c, c->args[0], d.sled);
+	if (!ret && c->option[OPT_TO]) {
+		ret = sled_check(c, c->option[OPT_TO], d.to);
+		d.config.to = (uint32_t)d.to;
+	}
+	if (ret)
+		return ret;
+	return c->option[OPT_DRY_RUN] ? plan(&d) : drain(&d);
+}
