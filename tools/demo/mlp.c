@@ -85,6 +85,37 @@ static uint64_t batch_at(const struct mlp *m, uint32_t batch)
 	return m->at.batches + batch * m->at.batch_bytes;
 }
 
+/* The samples of a chip for a batch, and the operand that says where they are. */
+static void deal_batch(struct mlp *m, const struct digits *d, uint32_t b, uint32_t c)
+{
+	float *pixels = host_at(m, c, batch_at(m, b));
+	int32_t *labels = (int32_t *)(pixels + m->rows * DIGIT_PIXELS);
+	struct vn_operand *table = m->tables.ptr;
+
+	vn_mem_begin(m->dev, pixels, m->at.batch_bytes);
+	for (uint32_t r = 0; r < m->rows; r++) {
+		const struct digit *s = &d->at[((b * m->rows + r) * m->chips + c) % d->train];
+
+		memcpy(pixels + r * DIGIT_PIXELS, s->pixel, sizeof(s->pixel));
+		labels[r] = s->label;
+	}
+	vn_mem_end(m->dev);
+	table += b * m->own + c - m->first;
+	vn_mem_begin(m->dev, table, sizeof(*table));
+	*table = vn_at(&m->mem[c], batch_at(m, b));
+	vn_mem_end(m->dev);
+}
+
+static void deal_held(struct mlp *m, const struct digits *d, uint32_t c)
+{
+	float *pixels = host_at(m, c, m->at.held);
+
+	vn_mem_begin(m->dev, pixels, held_rows(m, d, c) * sizeof(d->at->pixel));
+	for (uint32_t i = d->train + c; i < d->count; i += m->chips, pixels += DIGIT_PIXELS)
+		memcpy(pixels, d->at[i].pixel, sizeof(d->at[i].pixel));
+	vn_mem_end(m->dev);
+}
+
 /*
  * Training samples are dealt one by one to the chips; where the deal does not
  * come out even, it begins again from the first sample. So every step has the
@@ -92,38 +123,24 @@ static uint64_t batch_at(const struct mlp *m, uint32_t batch)
  */
 static void deal(struct mlp *m, const struct digits *d)
 {
-	uint32_t b, c, r, i;
-
-	for (b = 0; b < m->batches; b++) {
-		for (c = m->first; c < m->first + m->own; c++) {
-			float *pixels = host_at(m, c, batch_at(m, b));
-			int32_t *labels = (int32_t *)(pixels + m->rows * DIGIT_PIXELS);
-
-			for (r = 0; r < m->rows; r++) {
-				const struct digit *s =
-					&d->at[((b * m->rows + r) * m->chips + c) % d->train];
-
-				memcpy(pixels + r * DIGIT_PIXELS, s->pixel, sizeof(s->pixel));
-				labels[r] = s->label;
-			}
-			((struct vn_operand *)m->tables.ptr)[b * m->own + c - m->first] =
-				vn_at(&m->mem[c], batch_at(m, b));
-		}
+	for (uint32_t c = m->first; c < m->first + m->own; c++) {
+		for (uint32_t b = 0; b < m->batches; b++)
+			deal_batch(m, d, b, c);
+		deal_held(m, d, c);
 	}
-	for (c = m->first; c < m->first + m->own; c++)
-		for (r = 0, i = d->train + c; i < d->count; r++, i += m->chips)
-			memcpy((float *)host_at(m, c, m->at.held) + r * DIGIT_PIXELS,
-			       d->at[i].pixel, sizeof(d->at[i].pixel));
 }
 
-static void draw_weights(float *w, uint64_t seed)
+static void draw_weights(struct mlp *m, uint64_t seed)
 {
+	float *w = host_at(m, 0, m->at.weights);
 	uint32_t i;
 
+	vn_mem_begin(m->dev, w, WEIGHTS * sizeof(*w));
 	/* Biases stay zero, as HBM is when it is allocated. */
 	for (i = 0; i < B2_AT; i++)
 		if (i < B1_AT || i >= W2_AT)
 			w[i] = ((float)(next_random(&seed) >> 40) * 0x1p-23f - 1) * INIT_SCALE;
+	vn_mem_end(m->dev);
 }
 
 /* ---- plans ------------------------------------------------------------- */
@@ -366,7 +383,7 @@ int mlp_create(struct mlp *m, vn_device_t dev, vn_comm_t comm, const struct digi
 	}
 	deal(m, d);
 	if (!m->first)
-		draw_weights(host_at(m, 0, m->at.weights), seed);
+		draw_weights(m, seed);
 	if (make_plans(m, d, rate) || share_weights(m))
 		goto undo;
 	return 0;

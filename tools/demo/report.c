@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "report.h"
+
+#define CURVE_COLS 60u
+#define CURVE_ROWS 8u
 
 int traffic_read(vn_device_t dev, struct traffic *t)
 {
@@ -64,6 +68,80 @@ static double percent_right(const struct report *r)
 	return 100.0 * r->right / (r->data->count - r->data->train);
 }
 
+static const char *plural(uint32_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+void report_drain(const struct report *r)
+{
+	const struct drain *d = &r->drain;
+	const struct vn_drain_step *s = &d->report.last;
+
+	printf("sled %u drained: %u chip%s moved, %" PRIu64 " bytes copied in %u round%s, %" PRIu64
+	       " of them in the pause;\n",
+	       d->sled, d->report.chips, plural(d->report.chips), (uint64_t)s->copied_bytes,
+	       s->rounds, plural(s->rounds), (uint64_t)s->stop_bytes);
+	printf("  pause %" PRIu64 " us%s %" PRIu64 " us allowed; operation %016" PRIx64
+	       "; from step %u to step %u%s\n",
+	       (uint64_t)s->pause_ns / 1000, s->pause_ns > d->budget_ns ? ", more than the" : " of",
+	       d->budget_ns / 1000, d->report.operation, d->first_step, d->last_step,
+	       d->late ? ", and after it" : "");
+}
+
+/* What a logarithm can be drawn of. */
+static double drawable(double loss)
+{
+	return loss > 1e-9 ? (loss < 1e9 ? loss : 1e9) : 1e-9;
+}
+
+/* Was the drain in one of these epochs? From 0; `end` is none of them. */
+static bool drained_in(const struct report *r, uint32_t epoch, uint32_t end)
+{
+	const struct drain *d = &r->drain;
+
+	return d->done && (d->first_step - 1) / r->net->batches < end &&
+	       (d->last_step - 1) / r->net->batches >= epoch;
+}
+
+void report_curve(const struct report *r)
+{
+	uint32_t cols = r->epochs < CURVE_COLS ? r->epochs : CURVE_COLS, at, row, i;
+	double loss[CURVE_COLS], low = INFINITY, high = 0, range;
+
+	if (r->epochs < 2)
+		return;
+	/* A column is the last one of its epochs. */
+	for (i = 0; i < cols; i++) {
+		loss[i] = drawable(r->loss[(uint64_t)(i + 1) * r->epochs / cols - 1]);
+		low = fmin(low, loss[i]);
+		high = fmax(high, loss[i]);
+	}
+	range = fmax(log(high / low), 1e-9);
+	printf("loss, on a logarithmic scale\n");
+	for (row = 0; row < CURVE_ROWS; row++) {
+		printf("%9.4f |", high * exp(-range * row / (CURVE_ROWS - 1)));
+		for (i = 0; i < cols; i++) {
+			at = (uint32_t)lround(log(high / loss[i]) / range * (CURVE_ROWS - 1));
+			putchar(at == row ? '*' : ' ');
+		}
+		putchar('\n');
+	}
+	printf("%9s +", "");
+	for (i = 0; i < cols; i++)
+		putchar('-');
+	printf(" epoch %u\n", r->epochs);
+	if (!r->drain.done)
+		return;
+	printf("%9s  ", "");
+	for (i = 0; i < cols; i++)
+		putchar(drained_in(r, (uint64_t)i * r->epochs / cols,
+				   (uint64_t)(i + 1) * r->epochs / cols)
+				? '^'
+				: ' ');
+	printf(" ^ sled %u drained\n", r->drain.sled);
+}
+
 void report_text(struct report *r)
 {
 	uint32_t plane, links = r->after.count / r->after.planes;
@@ -110,11 +188,31 @@ static void json_string(const char *s)
 	putchar('"');
 }
 
+static void json_drain(const struct drain *d)
+{
+	const struct vn_drain_step *s = &d->report.last;
+
+	if (!d->done) {
+		printf(" \"drain\": null,\n");
+		return;
+	}
+	printf(" \"drain\": {\"sled\": %u, \"operation\": \"%016" PRIx64
+	       "\", \"chips\": %u, \"undrained\": %s,\n",
+	       d->sled, d->report.operation, d->report.chips, d->undone ? "true" : "false");
+	printf("  \"copied_bytes\": %" PRIu64 ", \"rounds\": %u, \"stop_bytes\": %" PRIu64 ",\n",
+	       (uint64_t)s->copied_bytes, s->rounds, (uint64_t)s->stop_bytes);
+	printf("  \"pause_ns\": %" PRIu64 ", \"budget_ns\": %" PRIu64 ", \"waits\": %" PRIu64
+	       ", \"took_ns\": %" PRIu64 ",\n",
+	       (uint64_t)s->pause_ns, d->budget_ns, (uint64_t)s->waits, d->report.took_ns);
+	printf("  \"first_step\": %u, \"last_step\": %u, \"late\": %s},\n", d->first_step,
+	       d->last_step, d->late ? "true" : "false");
+}
+
 void report_json(struct report *r)
 {
 	const struct mlp *m = r->net;
 	struct spread tx, rx;
-	uint32_t plane;
+	uint32_t plane, i;
 
 	qsort(r->step_us, r->steps, sizeof(*r->step_us), by_value);
 	printf("{\"home\": \"%s\", \"device\": ", vn_device_home(m->dev));
@@ -123,7 +221,12 @@ void report_json(struct report *r)
 	printf(" \"samples\": {\"train\": %u, \"held_out\": %u, \"step\": %u},\n", r->data->train,
 	       r->data->count - r->data->train, m->rows * m->chips);
 	printf(" \"epochs\": %u, \"steps\": %u, \"loss\": %.6f, \"accuracy\": %.4f,\n", r->epochs,
-	       r->steps, r->loss, percent_right(r) / 100);
+	       r->steps, r->loss[r->epochs - 1], percent_right(r) / 100);
+	printf(" \"losses\": [");
+	for (i = 0; i < r->epochs; i++)
+		printf("%s%.6f", i ? ", " : "", r->loss[i]);
+	printf("],\n");
+	json_drain(&r->drain);
 	printf(" \"identical\": %s, \"fnv1a64\": \"%016" PRIx64 "\", \"weight_bytes\": %" PRIu64
 	       ",\n",
 	       r->identical ? "true" : "false", r->checksum, mlp_weight_bytes());

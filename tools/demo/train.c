@@ -32,24 +32,31 @@ struct options {
 	bool quiet, json;
 	bool world; /* a process of several, which a launcher started */
 	bool silent; /* another one of them speaks */
+	bool drain, undrain;
+	uint32_t sled, drain_epoch; /* which, from 1, it is to be drained in */
 };
 
 static void usage(FILE *to)
 {
 	fprintf(to,
-		"usage: vneuron-train [-d DEVICE] [-f FILE] [-e EPOCHS] [-s SEED] [-o FILE] [-jqw]\n"
+		"usage: vneuron-train [-d DEVICE] [-f FILE] [-e EPOCHS] [-s SEED] [-o FILE]\n"
+		"                     [-D SLED[@EPOCH] [-u]] [-jqw]\n"
 		"  -d DEVICE  /dev/vneuron0, embedded, embedded:sleds=36,chips=4,...\n"
 		"             (default $VNEURON_DEVICE, else /dev/vneuron0, else embedded)\n"
 		"  -f FILE    samples (default: the digits that come with the program)\n"
 		"  -e EPOCHS  times through the samples (default %u)\n"
 		"  -s SEED    of the split and the first weights (default %u)\n"
 		"  -o FILE    write the weights there, raw fp32, if all went well\n"
+		"  -D SLED    take that sled out of service while the training goes on; from the\n"
+		"             beginning of EPOCH (default: the middle one). The device needs a spare\n"
+		"             (embedded:spares=1); on the kernel module, CAP_SYS_ADMIN\n"
+		"  -u         bring it back to service at the end\n"
 		"  -j         print the summary as JSON, and nothing else\n"
-		"  -q         no progress\n"
+		"  -q         no progress, no curve of the loss\n"
 		"  -w         one of several processes with a chip each, started by mpirun, prun or\n"
 		"             srun; on the kernel module\n"
-		"Exit status: 0; 1 if it failed, if fewer than %.0f %% of the held-out samples\n"
-		"are recognised, or if replicas differ; 2 for wrong usage.\n",
+		"Exit status: 0; 1 if it or the drain failed, if fewer than %.0f %% of the held-out\n"
+		"samples are recognised, or if replicas differ; 2 for wrong usage.\n",
 		EPOCHS, SEED, ACCURACY_MIN * 100);
 }
 
@@ -70,6 +77,42 @@ static int parse_number(const char *text, uint64_t max, uint64_t *v)
 	return *text < '0' || *text > '9' || *end || errno || *v > max ? -1 : 0;
 }
 
+/* SLED or SLED@EPOCH. */
+static int parse_drain(const char *text, struct options *o)
+{
+	const char *at = strchrnul(text, '@');
+	uint64_t sled, epoch = 0;
+	char number[24];
+
+	if ((size_t)(at - text) >= sizeof(number))
+		return -1;
+	memcpy(number, text, at - text);
+	number[at - text] = '\0';
+	if (parse_number(number, UINT32_MAX, &sled))
+		return -1;
+	if (*at && (parse_number(at + 1, EPOCHS_MAX, &epoch) || !epoch))
+		return -1;
+	o->drain = true;
+	o->sled = (uint32_t)sled;
+	o->drain_epoch = (uint32_t)epoch;
+	return 0;
+}
+
+/* What options mean together. 0, or an exit status plus one. */
+static int check_options(struct options *o)
+{
+	char late[64];
+
+	if (o->undrain && !o->drain)
+		return 1 + usage_error("only with -D:", "-u");
+	if (!o->drain_epoch)
+		o->drain_epoch = o->epochs / 2 + 1;
+	snprintf(late, sizeof(late), "%u@%u", o->sled, o->drain_epoch);
+	if (o->drain && o->drain_epoch > o->epochs)
+		return 1 + usage_error("the training is over before that epoch:", late);
+	return 0;
+}
+
 /* 0, or an exit status plus one. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
@@ -77,7 +120,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	int c;
 
 	*o = (struct options){ .epochs = EPOCHS, .seed = SEED };
-	while ((c = getopt(argc, argv, "d:f:e:s:o:jqwh")) >= 0) {
+	while ((c = getopt(argc, argv, "d:f:e:s:o:D:ujqwh")) >= 0) {
 		switch (c) {
 		case 'd':
 			o->device = optarg;
@@ -96,6 +139,13 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'o':
 			o->out = optarg;
+			break;
+		case 'D':
+			if (parse_drain(optarg, o))
+				return 1 + usage_error("no SLED or SLED@EPOCH:", optarg);
+			break;
+		case 'u':
+			o->undrain = true;
 			break;
 		case 'j':
 			o->json = true;
@@ -117,7 +167,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	}
 	if (optind < argc)
 		return 1 + usage_error("not an option:", argv[optind]);
-	return 0;
+	return check_options(o);
 }
 
 static double now_us(void)
@@ -142,9 +192,30 @@ static void show_progress(const struct options *o, const struct report *r)
 		bar[i] = i < done ? '#' : '.';
 	bar[BAR] = '\0';
 	printf("%s[%s] epoch %*u/%u  loss %.4f  held-out accuracy %6.2f %%%s", tty ? "\r" : "", bar,
-	       snprintf(NULL, 0, "%u", o->epochs), r->epochs, o->epochs, r->loss,
+	       snprintf(NULL, 0, "%u", o->epochs), r->epochs, o->epochs, r->loss[r->epochs - 1],
 	       100.0 * r->right / held, tty && !last ? "" : "\n");
 	fflush(stdout);
+}
+
+/* After each step: a drain begins, or is over. */
+static int look_after_drain(const struct mlp *m, const struct options *o, struct report *r)
+{
+	bool done = r->drain.done, last = r->steps == o->epochs * m->batches;
+
+	/* In a world the process that speaks drains: the others know nothing of it. */
+	if (!o->drain || o->silent)
+		return 0;
+	if (r->steps == (o->drain_epoch - 1) * m->batches)
+		return drain_start(&r->drain, m->dev, o->sled, r->steps + 1);
+	if (drain_poll(&r->drain, r->steps) || (last && drain_wait(&r->drain, r->steps)))
+		return -1;
+	if (!done && r->drain.done && !o->json) {
+		if (!o->quiet && isatty(STDOUT_FILENO))
+			putchar('\n');
+		report_drain(r);
+		fflush(stdout);
+	}
+	return 0;
 }
 
 static int train(struct mlp *m, const struct options *o, struct report *r)
@@ -153,16 +224,20 @@ static int train(struct mlp *m, const struct options *o, struct report *r)
 	uint64_t calls = vn_device_calls(m->dev);
 	uint32_t b;
 
+	if (look_after_drain(m, o, r))
+		return -1;
 	for (r->epochs = 0; r->epochs < o->epochs;) {
 		for (b = 0; b < m->batches; b++) {
 			t = now_us();
 			if (mlp_step(m, b))
 				return -1;
 			r->step_us[r->steps++] = now_us() - t;
+			if (look_after_drain(m, o, r))
+				return -1;
 		}
 		if (mlp_evaluate(m, r->data, &r->right))
 			return -1;
-		if (mlp_loss(m, &r->loss))
+		if (mlp_loss(m, &r->loss[r->epochs]))
 			return -1;
 		r->epochs++;
 		show_progress(o, r);
@@ -220,17 +295,24 @@ static int train_and_report(struct mlp *m, const struct digits *d, const struct 
 	int err = -1;
 
 	r.step_us = calloc((size_t)o->epochs * m->batches, sizeof(*r.step_us));
-	if (!r.step_us) {
+	r.loss = calloc(o->epochs, sizeof(*r.loss));
+	if (!r.step_us || !r.loss) {
 		complain("no memory for the times of %u epochs", o->epochs);
-		return -1;
+		goto out;
 	}
 	if (traffic_read(m->dev, &r.before) || train(m, o, &r) || traffic_read(m->dev, &r.after))
 		goto out;
 	if (compare_replicas(m, o, &r))
 		goto out;
+	if (o->undrain && r.drain.done && drain_undo(&r.drain))
+		goto out;
+	if (r.drain.undone && !o->json)
+		printf("sled %u tested, and back in service\n", o->sled);
 	if (o->json && !o->silent)
 		report_json(&r);
-	else if (!o->silent)
+	if (!o->json && !o->silent && !o->quiet)
+		report_curve(&r);
+	if (!o->json && !o->silent)
 		report_text(&r);
 	err = r.identical ? 0 : -1;
 	if (o->silent)
@@ -242,7 +324,9 @@ static int train_and_report(struct mlp *m, const struct digits *d, const struct 
 	if (!err && o->out)
 		err = write_weights(m, o->out);
 out:
+	drain_call_off(&r.drain);
 	free(r.step_us);
+	free(r.loss);
 	free(r.before.ports);
 	free(r.after.ports);
 	return err;

@@ -44,7 +44,7 @@ for header in $(list 'uapi/linux/*.h'); do
 	perl "$scripts/scripts/kernel-doc" -none -Werror "$header" 2>&1 | grep . && bad=1
 done
 
-pahole -C "$(sed -n 's/^struct \(vn_[a-z_]*\) {.*/\1/p' uapi/linux/vneuron.h uapi/linux/vneuron_ring.h | paste -sd,)" \
+pahole -C "$(sed -n 's/^struct \(vn_[a-z_]*\) {.*/\1/p' uapi/linux/vneuron{,_ring,_sled}.h | paste -sd,)" \
 	"$B/tests/engine/layout_test" 2>/dev/null > "$B/pahole.txt"
 grep -q 'struct vn_desc' "$B/pahole.txt" || complain "pahole found no ABI structs in $B/tests/engine/layout_test"
 grep -nE 'XXX|/\* sum members.*holes' "$B/pahole.txt" && complain "holes in a struct of the ABI"
