@@ -14,6 +14,7 @@
 #include "cdev.h"
 #include "drain.h"
 #include "move.h"
+#include "netlink.h"
 #include "pool.h"
 #include "trace.h"
 #include "worker.h"
@@ -21,10 +22,15 @@
 /* Copied under hbm_lock at a time: how long an allocation or a free may wait for it. */
 #define PIECE		(1u << 20)
 
+/* Events that a session leaves unsaid at a time: of a pause. */
+#define UNSAID		4
+
 struct sled {
 	struct vn_sled s;
-	u32 uid;
+	kuid_t uid;
 	u8 reason[VN_REASON];
+	struct vn_sled_progress progress;
+	bool off;			/* somebody has called off what drains it */
 };
 
 /*
@@ -35,6 +41,8 @@ struct session {
 	struct mutex lock;
 	u32 sled, state;
 	u64 operation, budget_ns;
+	kuid_t uid;
+	u8 reason[VN_REASON];
 	bool back;			/* it brings the sled back ... */
 	struct sled was;		/* ... which is this, should it not */
 	u32 fault, slot;
@@ -45,12 +53,21 @@ struct session {
 	u64 total;			/* on the sled */
 	u64 left;			/* written meanwhile, after the last round */
 	u32 slow_us;			/* rest of who writes */
+	struct vn_sled_event event[UNSAID];
+	u32 nevents;
 };
 
 static struct sled sleds[VN_MAX_SLEDS + VN_MAX_SPARES];
 
-/* Guards sleds[] and the map of the switch; inside hbm_lock. */
+/* Guards sleds[], the map of the switch, and unsaid; inside hbm_lock. */
 static DEFINE_MUTEX(sled_lock);
+/*
+ * Events of all sessions, in the order in which they happened. Whoever adds some says all
+ * there are before his session goes: never with a lock that writers wait for.
+ */
+static LIST_HEAD(unsaid);
+/* Held by who says them, so that the order stays. */
+static DEFINE_MUTEX(say_lock);
 static atomic64_t fence_waits;
 
 void vn_drain_waited(u32 times)
@@ -58,13 +75,145 @@ void vn_drain_waited(u32 times)
 	atomic64_add(times, &fence_waits);
 }
 
-static void set_state(struct session *s, u32 state)
+/* ---- what others see ----------------------------------------------------- */
+
+/* Under sled_lock. */
+static void see(u32 sled, struct vn_sled_seen *seen)
+{
+	const struct vn_switch *sw = &vn_server.sw;
+	const struct sled *from = &sleds[sled];
+	u32 first = sled * sw->chips_per_sled;
+
+	*seen = (struct vn_sled_seen){
+		.sled = sled,
+		.state = from->s.state,
+		.rack = vn_switch_rack(sw, sled),
+		.numa_node = vn_device_node(sled),
+		.epoch = sw->epoch,
+		.operation = from->s.operation,
+		.uid = from->s.operation ? from->uid : INVALID_UID,
+		.drains = from->s.state >= VN_SLED_PLANNED && from->s.state <= VN_SLED_COMMITTED,
+		.progress = from->progress,
+	};
+	memcpy(seen->reason, from->reason, VN_REASON);
+	for (u32 slot = first; slot < first + sw->chips_per_sled; slot++) {
+		if (sw->chip_at[slot] >= sw->chips)
+			continue;
+		seen->chips++;
+		seen->hbm_used += atomic64_read(&vn_server.chip[sw->chip_at[slot]].hbm_used);
+	}
+}
+
+void vn_sled_see(u32 sled, struct vn_sled_seen *seen)
 {
 	mutex_lock(&sled_lock);
+	see(sled, seen);
+	mutex_unlock(&sled_lock);
+}
+
+int vn_sled_cancel(u32 sled, u64 operation)
+{
+	struct sled *d = &sleds[sled];
+	u32 state;
+	int err = 0;
+
+	mutex_lock(&sled_lock);
+	state = d->s.state;
+	if (state == VN_SLED_DRAINED && operation && operation == d->s.operation)
+		err = -EALREADY;
+	else if (state < VN_SLED_PLANNED || state > VN_SLED_COMMITTED)
+		err = -ENOENT;
+	else if (operation && operation != d->s.operation)
+		err = -ESTALE;
+	else if (state >= VN_SLED_VERIFIED)
+		err = -EALREADY;
+	else
+		WRITE_ONCE(d->off, true);
+	mutex_unlock(&sled_lock);
+	return err;
+}
+
+/* An event, to be said later. Under sled_lock. */
+static void note(struct session *s, u32 from)
+{
+	struct vn_sled_event *e = &s->event[s->nevents];
+
+	if (s->nevents == UNSAID)
+		return;
+	s->nevents++;
+	e->from = from;
+	see(s->sled, &e->seen);
+	e->seen.operation = s->operation;
+	e->seen.uid = s->uid;
+	memcpy(e->seen.reason, s->reason, VN_REASON);
+	list_add_tail(&e->list, &unsaid);
+}
+
+/* Says what is unsaid; none of this session's is afterwards. */
+static void say(struct session *s)
+{
+	struct vn_sled_event *e;
+
+	mutex_lock(&say_lock);
+	do {
+		mutex_lock(&sled_lock);
+		e = list_first_entry_or_null(&unsaid, struct vn_sled_event, list);
+		if (e)
+			list_del(&e->list);
+		mutex_unlock(&sled_lock);
+		if (e)
+			vn_netlink_event(e);
+	} while (e);
+	mutex_unlock(&say_lock);
+	s->nevents = 0;
+}
+
+/* Notes it only; under sled_lock. */
+static void go(struct session *s, u32 state)
+{
+	struct sled *sled = &sleds[s->sled];
+
+	sled->s.state = state;
+	sled->progress.copied_bytes = s->copied;
+	sled->progress.pause_ns = s->pause_ns;
+	if (state == VN_SLED_COMMITTED) {
+		sled->progress.dirty_bytes = 0;
+		sled->progress.estimate_ns = 0;
+	}
+	note(s, s->state);
 	s->state = state;
-	sleds[s->sled].s.state = state;
+}
+
+/* The same in a pause, where it costs next to nothing. */
+static void pass(struct session *s, u32 state)
+{
+	mutex_lock(&sled_lock);
+	go(s, state);
 	mutex_unlock(&sled_lock);
 	trace_sled_state(s->sled, state, s->operation);
+}
+
+static void set_state(struct session *s, u32 state)
+{
+	pass(s, state);
+	say(s);
+}
+
+/* The sled becomes what was, or will be, without this session. */
+static void leave(struct session *s, const struct sled *as)
+{
+	mutex_lock(&sled_lock);
+	sleds[s->sled] = *as;
+	note(s, s->state);
+	s->state = as->s.state;
+	mutex_unlock(&sled_lock);
+	trace_sled_state(s->sled, as->s.state, s->operation);
+	say(s);
+}
+
+static bool called_off(const struct session *s)
+{
+	return READ_ONCE(sleds[s->sled].off);
 }
 
 /* ---- all HBM of a session ------------------------------------------------- */
@@ -162,7 +311,7 @@ static int round_of(struct session *s)
 	/* Who marked before it was taken has written what he marked. */
 	vn_pool_quiesce();
 	while (!err && more)
-		err = copy_piece(s, &c, &more);
+		err = called_off(s) ? -ECANCELED : copy_piece(s, &c, &more);
 	s->pace.bytes += c.bytes;
 	s->pace.ns += c.ns;
 	s->copied += c.bytes;
@@ -194,10 +343,26 @@ static int stop_copy(struct session *s, u64 deadline)
 		vn_move_take(mem);
 	for_each_move(s, i, mem) {
 		c.room = U64_MAX;
-		err = err ?: vn_move_copy(mem, &c);
+		err = err ?: called_off(s) ? -ECANCELED : vn_move_copy(mem, &c);
 	}
 	s->stop_bytes = c.bytes;
 	s->copied += c.bytes;
+	return err;
+}
+
+/* From here on it is too late to call it off. */
+static int verified(struct session *s)
+{
+	int err = 0;
+
+	mutex_lock(&sled_lock);
+	if (sleds[s->sled].off)
+		err = -ECANCELED;
+	else
+		go(s, VN_SLED_VERIFIED);
+	mutex_unlock(&sled_lock);
+	if (!err)
+		trace_sled_state(s->sled, VN_SLED_VERIFIED, s->operation);
 	return err;
 }
 
@@ -230,24 +395,24 @@ static int commit(struct session *s)
 	mutex_lock(&vn_server.hbm_lock);
 	began = ktime_get_ns();
 	deadline = began + s->budget_ns * VN_FENCE_BUDGETS;
-	set_state(s, VN_SLED_FENCED);
+	pass(s, VN_SLED_FENCED);
 	for_each_move(s, i, mem)
 		vn_move_fence(mem);
 	err = vn_pool_quiesce_until(deadline) ? 0 : -ETIME;
-	set_state(s, VN_SLED_STOPCOPY);
+	pass(s, VN_SLED_STOPCOPY);
 	err = err ?: stop_copy(s, deadline);
 	if (!err && ktime_get_ns() > deadline)
 		err = -ETIME;
-	if (!err) {
-		set_state(s, VN_SLED_VERIFIED);
+	err = err ?: verified(s);
+	if (!err)
 		flip(s);
-	}
 	unfence(s);
 	s->pause_ns = ktime_get_ns() - began;
-	set_state(s, err ? VN_SLED_PRECOPY : VN_SLED_COMMITTED);
+	pass(s, err ? VN_SLED_PRECOPY : VN_SLED_COMMITTED);
 	mutex_unlock(&vn_server.hbm_lock);
 	vn_move_wake();
 	vn_worker_semaphores();
+	say(s);
 	/* Nobody reads where it was. */
 	vn_pool_quiesce();
 	s->waits += atomic64_read(&fence_waits) - waits;
@@ -291,26 +456,23 @@ static void scrub(struct session *s)
 	}
 }
 
+static const struct sled in_service = { .s.state = VN_SLED_IN_SERVICE };
+
 static void undo(struct session *s)
 {
 	drop(s);
 	mutex_lock(&sled_lock);
 	for (u32 i = 0; i < s->moves.n; i++)
 		vn_server.sw.chip_at[s->moves.slot[i]] = VN_SLOT_FREE;
-	sleds[s->sled] = (struct sled){ .s.state = VN_SLED_IN_SERVICE };
 	mutex_unlock(&sled_lock);
-	trace_sled_state(s->sled, VN_SLED_IN_SERVICE, s->operation);
+	leave(s, &in_service);
 }
 
 /* A sled that was to come back, and has not been tested to the end. */
 static void stay(struct session *s)
 {
-	if (s->state != VN_SLED_VALIDATING)
-		return;
-	mutex_lock(&sled_lock);
-	sleds[s->sled] = s->was;
-	mutex_unlock(&sled_lock);
-	trace_sled_state(s->sled, s->was.s.state, s->was.s.operation);
+	if (s->state == VN_SLED_VALIDATING)
+		leave(s, &s->was);
 }
 
 static int make_copies(struct session *s)
@@ -378,15 +540,10 @@ static int come_back(struct session *s)
 {
 	int err = vn_sled_validate(s->sled, &s->fault, &s->slot);
 
-	if (err == -EIO) {
+	if (err == -EIO)
 		set_state(s, VN_SLED_FAULTED);
-	} else if (!err) {
-		mutex_lock(&sled_lock);
-		sleds[s->sled] = (struct sled){ .s.state = VN_SLED_IN_SERVICE };
-		s->state = VN_SLED_IN_SERVICE;
-		mutex_unlock(&sled_lock);
-		trace_sled_state(s->sled, s->state, s->operation);
-	}
+	else if (!err)
+		leave(s, &in_service);
 	return err;
 }
 
@@ -397,6 +554,8 @@ static int step(struct session *s, struct vn_drain_step *a)
 	if (s->back)
 		return s->state == VN_SLED_VALIDATING && a->to == VN_SLED_IN_SERVICE
 			       ? come_back(s) : -EINVAL;
+	if (s->state < VN_SLED_COMMITTED && called_off(s))
+		return -ECANCELED;
 	switch (a->to) {
 	case VN_SLED_CORDONED:
 		if (s->state != VN_SLED_PLANNED)
@@ -427,7 +586,8 @@ static int step(struct session *s, struct vn_drain_step *a)
 	return -EINVAL;
 }
 
-static void tell(struct session *s, struct vn_drain_step *a)
+/* round: one has just ended. */
+static void tell(struct session *s, struct vn_drain_step *a, bool round)
 {
 	mutex_lock(&vn_server.hbm_lock);
 	if (s->state < VN_SLED_COMMITTED)
@@ -447,6 +607,18 @@ static void tell(struct session *s, struct vn_drain_step *a)
 	a->slow_us = s->slow_us;
 	a->reserved = 0;
 	a->slot = s->slot;
+	mutex_lock(&sled_lock);
+	sleds[s->sled].progress = (struct vn_sled_progress){
+		.total_bytes = a->total_bytes,
+		.copied_bytes = a->copied_bytes,
+		.dirty_bytes = a->dirty_bytes,
+		.estimate_ns = a->estimate_ns,
+		.pause_ns = a->pause_ns,
+	};
+	if (round)
+		note(s, s->state);
+	mutex_unlock(&sled_lock);
+	say(s);
 }
 
 static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -462,10 +634,10 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return err;
 	mutex_lock(&s->lock);
 	err = step(s, &a);
-	tell(s, &a);
+	tell(s, &a, !err && a.to == VN_SLED_PRECOPY);
 	mutex_unlock(&s->lock);
 	/* Not enough yet is told with how much it is. */
-	if ((!err || err == -EAGAIN || err == -ETIME || err == -EIO) &&
+	if ((!err || err == -EAGAIN || err == -ETIME || err == -EIO || err == -ECANCELED) &&
 	    copy_to_user((void __user *)arg, &a, sizeof(a)))
 		return -EFAULT;
 	return err;
@@ -507,8 +679,8 @@ static int begin_back(struct session *s)
 		       sled->s.state == VN_SLED_VALIDATING ? -EBUSY : -EINVAL;
 	s->back = true;
 	s->was = *sled;
-	s->state = VN_SLED_VALIDATING;
-	sled->s.state = VN_SLED_VALIDATING;
+	s->state = sled->s.state;
+	go(s, VN_SLED_VALIDATING);
 	return 0;
 }
 
@@ -522,12 +694,10 @@ static int begin_drain(struct session *s, struct vn_drain_open *a)
 		return err;
 	for (u32 i = 0; i < s->moves.n; i++)
 		vn_server.sw.chip_at[s->moves.slot[i]] = VN_SLOT_TAKEN;
-	s->state = VN_SLED_PLANNED;
-	*sled = (struct sled){
-		.s = { .state = VN_SLED_PLANNED, .operation = a->operation },
-		.uid = from_kuid_munged(&init_user_ns, current_uid()),
-	};
+	*sled = (struct sled){ .s.operation = a->operation, .uid = s->uid };
 	memcpy(sled->reason, a->reason, VN_REASON);
+	s->state = VN_SLED_IN_SERVICE;
+	go(s, VN_SLED_PLANNED);
 	return 0;
 }
 
@@ -542,6 +712,8 @@ static struct session *session_new(struct vn_drain_open *a)
 	s->sled = a->sled;
 	s->operation = a->operation;
 	s->budget_ns = a->budget_ns;
+	s->uid = current_uid();
+	memcpy(s->reason, a->reason, VN_REASON);
 	mutex_lock(&sled_lock);
 	err = a->flags & VN_DRAIN_BACK ? begin_back(s) : begin_drain(s, a);
 	mutex_unlock(&sled_lock);
@@ -550,9 +722,13 @@ static struct session *session_new(struct vn_drain_open *a)
 		return ERR_PTR(err);
 	}
 	trace_sled_state(s->sled, s->state, s->operation);
+	say(s);
 	if (s->back)
 		return s;
 	count(a, &s->moves);
+	mutex_lock(&sled_lock);
+	sleds[s->sled].progress.total_bytes = a->bytes;
+	mutex_unlock(&sled_lock);
 	err = make_copies(s);
 	if (err) {
 		undo(s);
@@ -611,25 +787,17 @@ int vn_call_drain_open(struct vn_context *ctx, void *arg, struct file **file)
 int vn_call_sled_query(struct vn_context *ctx, void *arg)
 {
 	struct vn_sled_query *a = arg;
-	const struct vn_switch *sw = &vn_server.sw;
-	u32 first = a->sled * sw->chips_per_sled;
+	struct vn_sled_seen seen;
 
-	a->chips = 0;
-	a->hbm_used = 0;
-	mutex_lock(&sled_lock);
-	for (u32 slot = first; slot < first + sw->chips_per_sled; slot++) {
-		if (sw->chip_at[slot] >= sw->chips)
-			continue;
-		a->chips++;
-		a->hbm_used += atomic64_read(&vn_server.chip[sw->chip_at[slot]].hbm_used);
-	}
-	a->state = sleds[a->sled].s.state;
-	a->operation = sleds[a->sled].s.operation;
-	a->uid = a->operation ? sleds[a->sled].uid : ~0u;
-	memcpy(a->reason, sleds[a->sled].reason, VN_REASON);
-	a->epoch = sw->epoch;
-	mutex_unlock(&sled_lock);
-	a->rack = vn_switch_rack(sw, a->sled);
-	a->numa_node = vn_device_node(a->sled);
+	vn_sled_see(a->sled, &seen);
+	a->state = seen.state;
+	a->chips = seen.chips;
+	a->rack = seen.rack;
+	a->numa_node = seen.numa_node;
+	a->epoch = seen.epoch;
+	a->uid = uid_valid(seen.uid) ? from_kuid_munged(current_user_ns(), seen.uid) : ~0u;
+	a->hbm_used = seen.hbm_used;
+	a->operation = seen.operation;
+	memcpy(a->reason, seen.reason, VN_REASON);
 	return 0;
 }

@@ -5,10 +5,12 @@
 #include <linux/pid_namespace.h>
 #include <linux/sched.h>
 #include <net/genetlink.h>
+#include <net/net_namespace.h>
 #include <net/sock.h>
 #include "../uapi/linux/vneuron_nl.h"
 #include "context.h"
 #include "device.h"
+#include "drain.h"
 #include "fpu.h"
 #include "memory.h"
 #include "netlink.h"
@@ -26,6 +28,7 @@ struct msg {
 	struct sk_buff *skb;
 	u32 portid, seq;
 	int flags;
+	struct user_namespace *ns;	/* of who reads it */
 	struct netlink_callback *cb;	/* of a dump */
 };
 
@@ -165,13 +168,12 @@ static u64 own_bytes(struct vn_context *ctx)
 /* Whose it is, as the reader knows them. */
 static int put_owner(const struct msg *m, const struct vn_context *ctx)
 {
-	struct user_namespace *ns = sk_user_ns(NETLINK_CB(m->cb->skb).sk);
 	struct sk_buff *skb = m->skb;
 
 	return nla_put_u32(skb, VN_NL_A_CONTEXT, ctx->id) ||
 	       nla_put_u32(skb, VN_NL_A_PID,
 			   pid_nr_ns(ctx->pid, task_active_pid_ns(current))) ||
-	       nla_put_u32(skb, VN_NL_A_UID, from_kuid_munged(ns, ctx->uid));
+	       nla_put_u32(skb, VN_NL_A_UID, from_kuid_munged(m->ns, ctx->uid));
 }
 
 static int msg_context(const struct msg *m, struct vn_context *ctx)
@@ -185,7 +187,8 @@ static int msg_context(const struct msg *m, struct vn_context *ctx)
 		   put_owner(m, ctx) ||
 		   put_u64(skb, VN_NL_A_HBM_USED, own_bytes(ctx)) ||
 		   nla_put_u32(skb, VN_NL_A_QUEUES, count_entries(&ctx->queues)) ||
-		   nla_put_u32(skb, VN_NL_A_WINDOWS, count_entries(&ctx->windows)));
+		   nla_put_u32(skb, VN_NL_A_WINDOWS, count_entries(&ctx->windows)) ||
+		   put_u64(skb, VN_NL_A_FENCE_WAITS, atomic64_read(&ctx->fence_waits)));
 }
 
 static int msg_queue(const struct msg *m, struct vn_context *ctx, struct vn_kqueue *kq)
@@ -267,17 +270,76 @@ static int msg_rank(const struct msg *m, struct vn_context *ctx, const struct vn
 		   put_u64(skb, VN_NL_A_BYTES, s->bytes));
 }
 
+static int put_progress(struct sk_buff *skb, const struct vn_sled_progress *p)
+{
+	return put_u64(skb, VN_NL_A_TOTAL_BYTES, p->total_bytes) ||
+	       put_u64(skb, VN_NL_A_COPIED_BYTES, p->copied_bytes) ||
+	       put_u64(skb, VN_NL_A_DIRTY_BYTES, p->dirty_bytes) ||
+	       put_u64(skb, VN_NL_A_ESTIMATE_NS, p->estimate_ns) ||
+	       put_u64(skb, VN_NL_A_PAUSE_NS, p->pause_ns);
+}
+
+static int put_sled(const struct msg *m, const struct vn_sled_seen *s)
+{
+	struct sk_buff *skb = m->skb;
+
+	return nla_put_u32(skb, VN_NL_A_DEVICE, VN_HERE) ||
+	       nla_put_u32(skb, VN_NL_A_SLED, s->sled) ||
+	       nla_put_u32(skb, VN_NL_A_SLED_STATE, s->state) ||
+	       nla_put_u32(skb, VN_NL_A_CHIPS, s->chips) ||
+	       nla_put_u32(skb, VN_NL_A_RACK, s->rack) ||
+	       nla_put_s32(skb, VN_NL_A_NUMA_NODE, s->numa_node) ||
+	       nla_put_u32(skb, VN_NL_A_EPOCH, s->epoch) ||
+	       put_u64(skb, VN_NL_A_HBM_USED, s->hbm_used) ||
+	       put_u64(skb, VN_NL_A_OPERATION, s->operation) ||
+	       (uid_valid(s->uid) &&
+		nla_put_u32(skb, VN_NL_A_UID, from_kuid_munged(m->ns, s->uid))) ||
+	       nla_put_string(skb, VN_NL_A_REASON, s->reason) ||
+	       (s->drains && put_progress(skb, &s->progress));
+}
+
+static int msg_sled(const struct msg *m, u32 sled)
+{
+	void *head = begin(m, VN_NL_CMD_SLED);
+	struct vn_sled_seen seen;
+
+	if (!head)
+		return -EMSGSIZE;
+	vn_sled_see(sled, &seen);
+	return end(m, head, put_sled(m, &seen));
+}
+
+static int msg_event(const struct msg *m, const struct vn_sled_event *e)
+{
+	void *head = begin(m, VN_NL_CMD_SLED_EVENT);
+
+	if (!head)
+		return -EMSGSIZE;
+	return end(m, head, put_sled(m, &e->seen) ||
+			    nla_put_u32(m->skb, VN_NL_A_FROM_STATE, e->from));
+}
+
 /* ---- plain requests -------------------------------------------------------- */
 
-static int answer(struct genl_info *info, u8 cmd, u32 chip)
+static int answer(struct sk_buff *skb, struct genl_info *info, u8 cmd, u32 number)
 {
-	struct msg m = { .portid = info->snd_portid, .seq = info->snd_seq };
+	struct msg m = { .portid = info->snd_portid, .seq = info->snd_seq,
+			 .ns = sk_user_ns(NETLINK_CB(skb).sk) };
 	int err;
 
 	m.skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
 	if (!m.skb)
 		return -ENOMEM;
-	err = cmd == VN_NL_CMD_CHIP ? msg_chip(&m, chip) : msg_device(&m);
+	switch (cmd) {
+	case VN_NL_CMD_CHIP:
+		err = msg_chip(&m, number);
+		break;
+	case VN_NL_CMD_SLED:
+		err = msg_sled(&m, number);
+		break;
+	default:
+		err = msg_device(&m);
+	}
 	if (err) {
 		nlmsg_free(m.skb);
 		return err;
@@ -287,7 +349,7 @@ static int answer(struct genl_info *info, u8 cmd, u32 chip)
 
 static int do_device(struct sk_buff *skb, struct genl_info *info)
 {
-	return answer(info, VN_NL_CMD_DEVICE, 0);
+	return answer(skb, info, VN_NL_CMD_DEVICE, 0);
 }
 
 static int do_chip(struct sk_buff *skb, struct genl_info *info)
@@ -304,7 +366,99 @@ static int do_chip(struct sk_buff *skb, struct genl_info *info)
 				    "no such chip on this UltraServer");
 		return -ENODEV;
 	}
-	return answer(info, VN_NL_CMD_CHIP, chip);
+	return answer(skb, info, VN_NL_CMD_CHIP, chip);
+}
+
+/* The sled that is named: 0, or why it is none. */
+static int sled_of(struct genl_info *info, u32 *sled)
+{
+	u32 n = vn_switch_sleds(&vn_server.sw);
+
+	if (!info->attrs[VN_NL_A_SLED]) {
+		GENL_SET_ERR_MSG(info, "which sled? (attribute SLED is missing)");
+		return -EINVAL;
+	}
+	*sled = nla_get_u32(info->attrs[VN_NL_A_SLED]);
+	if (*sled >= n) {
+		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[VN_NL_A_SLED],
+				    "no such sled on this UltraServer");
+		return -ENODEV;
+	}
+	*sled = vn_index(*sled, n);
+	return 0;
+}
+
+static int do_sled(struct sk_buff *skb, struct genl_info *info)
+{
+	u32 sled;
+	int err = sled_of(info, &sled);
+
+	return err ?: answer(skb, info, VN_NL_CMD_SLED, sled);
+}
+
+static int do_cancel(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *operation = info->attrs[VN_NL_A_OPERATION];
+	u32 sled;
+	int err;
+
+	/* GENL_ADMIN_PERM stands for another capability. */
+	if (!netlink_capable(skb, CAP_SYS_ADMIN)) {
+		GENL_SET_ERR_MSG(info, "calling off takes CAP_SYS_ADMIN");
+		return -EPERM;
+	}
+	err = sled_of(info, &sled);
+	if (err)
+		return err;
+	err = vn_sled_cancel(sled, operation ? nla_get_u64(operation) : 0);
+	switch (err) {
+	case -ENOENT:
+		GENL_SET_ERR_MSG(info, "nothing is draining this sled");
+		break;
+	case -ESTALE:
+		NL_SET_ERR_MSG_ATTR(info->extack, operation,
+				    "another operation is draining this sled");
+		break;
+	case -EALREADY:
+		GENL_SET_ERR_MSG(info, "too late: its chips are elsewhere");
+		break;
+	}
+	return err;
+}
+
+/* ---- events ----------------------------------------------------------------- */
+
+enum {
+	GROUP_EVENTS,
+};
+
+static const struct genl_multicast_group groups[] = {
+	[GROUP_EVENTS] = { .name = VN_NL_GROUP_EVENTS },
+};
+
+static void tell(struct net *net, const struct vn_sled_event *e)
+{
+	struct msg m = { .ns = net->user_ns };
+
+	m.skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	if (!m.skb)
+		return;
+	if (msg_event(&m, e))
+		nlmsg_free(m.skb);
+	else
+		genlmsg_multicast_netns(&family, net, m.skb, 0, GROUP_EVENTS, GFP_KERNEL);
+}
+
+/* A message for each namespace: each knows the user by another number. */
+void vn_netlink_event(const struct vn_sled_event *e)
+{
+	struct net *net;
+
+	down_read(&net_rwsem);
+	for_each_net(net)
+		if (genl_has_listeners(&family, net, GROUP_EVENTS))
+			tell(net, e);
+	up_read(&net_rwsem);
 }
 
 /* ---- dumps: cb->args say where to go on ------------------------------------ */
@@ -312,7 +466,8 @@ static int do_chip(struct sk_buff *skb, struct genl_info *info)
 static struct msg dump_msg(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	return (struct msg){ .skb = skb, .portid = NETLINK_CB(cb->skb).portid,
-			     .seq = cb->nlh->nlmsg_seq, .flags = NLM_F_MULTI, .cb = cb };
+			     .seq = cb->nlh->nlmsg_seq, .flags = NLM_F_MULTI,
+			     .ns = sk_user_ns(NETLINK_CB(cb->skb).sk), .cb = cb };
 }
 
 static int dump_device(struct sk_buff *skb, struct netlink_callback *cb)
@@ -339,6 +494,15 @@ static int dump_port(struct sk_buff *skb, struct netlink_callback *cb)
 
 	while (cb->args[0] < vn_server.sw.slots * VN_PLANES &&
 	       !msg_port(&m, cb->args[0] / VN_PLANES, cb->args[0] % VN_PLANES))
+		cb->args[0]++;
+	return skb->len;
+}
+
+static int dump_sled(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct msg m = dump_msg(skb, cb);
+
+	while (cb->args[0] < vn_switch_sleds(&vn_server.sw) && !msg_sled(&m, cb->args[0]))
 		cb->args[0]++;
 	return skb->len;
 }
@@ -469,6 +633,15 @@ static const struct nla_policy chip_policy[VN_NL_A_MAX + 1] = {
 	[VN_NL_A_CHIP] = { .type = NLA_U32 },
 };
 
+static const struct nla_policy sled_policy[VN_NL_A_MAX + 1] = {
+	[VN_NL_A_SLED] = { .type = NLA_U32 },
+};
+
+static const struct nla_policy cancel_policy[VN_NL_A_MAX + 1] = {
+	[VN_NL_A_SLED] = { .type = NLA_U32 },
+	[VN_NL_A_OPERATION] = { .type = NLA_U64 },
+};
+
 static const struct genl_ops ops[] = {
 	{
 		.cmd = VN_NL_CMD_DEVICE,
@@ -488,6 +661,19 @@ static const struct genl_ops ops[] = {
 	{ .cmd = VN_NL_CMD_WINDOW, .dumpit = dump_window },
 	{ .cmd = VN_NL_CMD_PLAN, .dumpit = dump_plan },
 	{ .cmd = VN_NL_CMD_RANK, .dumpit = dump_rank },
+	{
+		.cmd = VN_NL_CMD_SLED,
+		.doit = do_sled,
+		.dumpit = dump_sled,
+		.policy = sled_policy,
+		.maxattr = VN_NL_A_MAX,
+	},
+	{
+		.cmd = VN_NL_CMD_DRAIN_CANCEL,
+		.doit = do_cancel,
+		.policy = cancel_policy,
+		.maxattr = VN_NL_A_MAX,
+	},
 };
 
 static struct genl_family family = {
@@ -500,6 +686,8 @@ static struct genl_family family = {
 	.module = THIS_MODULE,
 	.ops = ops,
 	.n_ops = ARRAY_SIZE(ops),
+	.mcgrps = groups,
+	.n_mcgrps = ARRAY_SIZE(groups),
 	.resv_start_op = __VN_NL_CMD_MAX,
 };
 

@@ -26,6 +26,7 @@
  *  EBADF      an fd in the arguments is not open, or of the wrong kind
  *  EBUSY      object in use: memory with windows, context with windows or
  *             imports (join), plan being launched, sled being drained
+ *  ECANCELED  DRAIN_STEP: somebody has called it off
  *  EFAULT     a user pointer can't be read or written
  *  EINTR      a fatal signal arrived while waiting (others restart the call)
  *  EINVAL     size too small, unknown flag, reserved field set, value out of

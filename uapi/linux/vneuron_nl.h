@@ -3,17 +3,22 @@
  * Generic netlink family "vneuron": topology and objects, for whoever may see
  * them. Described in uapi/netlink/vneuron.yaml.
  *
- * Topology (DEVICE, CHIP, PORT) is for everybody. Objects (CONTEXT, QUEUE,
+ * Topology (DEVICE, CHIP, PORT, SLED) is for everybody. Objects (CONTEXT, QUEUE,
  * WINDOW, PLAN, RANK) are listed for their owner's user, and all of them for
- * CAP_SYS_ADMIN. All commands are dumps, except that DEVICE and CHIP also
- * answer a plain request (CHIP with VN_NL_A_CHIP). A refusal carries an extack
- * text.
+ * CAP_SYS_ADMIN. All of these are dumps; DEVICE, CHIP and SLED also answer a
+ * plain request (CHIP with VN_NL_A_CHIP, SLED with VN_NL_A_SLED). DRAIN_CANCEL
+ * is for CAP_SYS_ADMIN. A refusal carries an extack text.
+ *
+ * The multicast group VN_NL_GROUP_EVENTS is for everybody, in all network
+ * namespaces: a SLED_EVENT each time that a sled goes from one state to another,
+ * in that order, and after each round of copying.
  */
 #ifndef _UAPI_LINUX_VNEURON_NL_H
 #define _UAPI_LINUX_VNEURON_NL_H
 
 #define VN_NL_FAMILY		"vneuron"
 #define VN_NL_VERSION		1
+#define VN_NL_GROUP_EVENTS	"events"
 
 /**
  * enum vn_nl_cmd - what can be asked
@@ -25,6 +30,15 @@
  * @VN_NL_CMD_WINDOW: a message per window
  * @VN_NL_CMD_PLAN: a message per plan
  * @VN_NL_CMD_RANK: a message per rank of a communicator, as its program says
+ * @VN_NL_CMD_SLED: a message per sled, spares last
+ * @VN_NL_CMD_SLED_EVENT: not asked, but told to the group: the attributes of SLED, with
+ *	OPERATION, UID and REASON of who made it go, and FROM_STATE. UID is as the user
+ *	namespace knows it to which the network namespace belongs. From PRECOPY to
+ *	PRECOPY: a round of copying is over
+ * @VN_NL_CMD_DRAIN_CANCEL: calls off what drains the sled VN_NL_A_SLED, whichever it is
+ *	or, with VN_NL_A_OPERATION, that one: its next step fails with ECANCELED. ENOENT:
+ *	nothing drains it. ESTALE: another operation does. EALREADY: it is too late, its
+ *	chips are elsewhere
  */
 enum vn_nl_cmd {
 	/* private: */
@@ -38,6 +52,9 @@ enum vn_nl_cmd {
 	VN_NL_CMD_WINDOW,
 	VN_NL_CMD_PLAN,
 	VN_NL_CMD_RANK,
+	VN_NL_CMD_SLED,
+	VN_NL_CMD_SLED_EVENT,
+	VN_NL_CMD_DRAIN_CANCEL,
 	/* private: */
 	__VN_NL_CMD_MAX,
 };
@@ -100,6 +117,17 @@ enum vn_nl_cmd {
  * @VN_NL_A_TYPE: u32, enum vn_type
  * @VN_NL_A_REDOP: u32, enum vn_redop
  * @VN_NL_A_ROOT: u32, root or other rank
+ * @VN_NL_A_FENCE_WAITS: u64, times that a descriptor of the context met a fence
+ * @VN_NL_A_SLED_STATE: u32, enum vn_sled_state
+ * @VN_NL_A_OPERATION: u64, number of what brought the sled there, 0: nothing did
+ * @VN_NL_A_REASON: string, why, as was said
+ * @VN_NL_A_TOTAL_BYTES: u64, of HBM on the sled; this and the next four only of one that
+ *	is being drained, as its last step found them
+ * @VN_NL_A_COPIED_BYTES: u64, in all
+ * @VN_NL_A_DIRTY_BYTES: u64, written since they were copied
+ * @VN_NL_A_ESTIMATE_NS: u64, time to copy these; all ones: not known
+ * @VN_NL_A_PAUSE_NS: u64, how long writers were kept out
+ * @VN_NL_A_FROM_STATE: u32, enum vn_sled_state before the event
  */
 enum vn_nl_attr {
 	/* private: */
@@ -161,6 +189,16 @@ enum vn_nl_attr {
 	VN_NL_A_TYPE,
 	VN_NL_A_REDOP,
 	VN_NL_A_ROOT,
+	VN_NL_A_FENCE_WAITS,
+	VN_NL_A_SLED_STATE,
+	VN_NL_A_OPERATION,
+	VN_NL_A_REASON,
+	VN_NL_A_TOTAL_BYTES,
+	VN_NL_A_COPIED_BYTES,
+	VN_NL_A_DIRTY_BYTES,
+	VN_NL_A_ESTIMATE_NS,
+	VN_NL_A_PAUSE_NS,
+	VN_NL_A_FROM_STATE,
 	/* private: */
 	__VN_NL_A_MAX,
 };

@@ -6,7 +6,8 @@
  * queues, semaphores, device addresses and mappings stay what they are. Who
  * drains opens a session (DRAIN_OPEN, an fd) and takes it from step to step
  * (DRAIN_STEP); each step is carried out inside the call. Closing the session
- * before COMMITTED, or dying, undoes everything.
+ * before COMMITTED, or dying, undoes everything. Others see it, and can call it
+ * off, by netlink (vneuron_nl.h).
  */
 #ifndef _UAPI_LINUX_VNEURON_SLED_H
 #define _UAPI_LINUX_VNEURON_SLED_H
@@ -62,7 +63,8 @@ enum vn_sled_state {
  * @rack: out
  * @numa_node: out, node its HBM is taken from, -1 when there is no choice
  * @epoch: out
- * @uid: out, who brought it into that state, 0xffffffff: nobody
+ * @uid: out, who brought it into that state, in the caller's user namespace; 0xffffffff:
+ *	nobody
  * @hbm_used: out, bytes taken on its chips
  * @operation: out, what brought it into that state, 0: nothing did
  * @reason: out, why, as was said; zeros behind
@@ -165,8 +167,8 @@ enum vn_sled_fault {
  * EAGAIN: COMMITTED was wanted, but @estimate_ns exceeds the budget; the session
  * stays in PRECOPY. ETIME: the pause got longer than VN_FENCE_BUDGETS budgets:
  * it is in PRECOPY again. EIO: a page is not as it was read; or the sled has not passed,
- * and is FAULTED. Whatever fails before
- * COMMITTED leaves all as it was. EINVAL: no such step from here.
+ * and is FAULTED. ECANCELED: somebody has called it off; no step is left but closing it.
+ * Whatever fails before COMMITTED leaves all as it was. EINVAL: no such step from here.
  */
 struct vn_drain_step {
 	__u32 size;
