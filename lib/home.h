@@ -25,6 +25,8 @@ struct vn_spec {
 	bool scalar; /* no AVX2 */
 };
 
+struct vn_nl;
+
 struct vn_home {
 	const char *name;
 	int (*open)(const struct vn_spec *spec, void **ctx);
@@ -43,6 +45,10 @@ struct vn_home {
 	int (*drain_open)(void *ctx, struct vn_drain_open *a, void **session);
 	int (*drain_step)(void *session, struct vn_drain_step *a);
 	void (*drain_close)(void *session);
+	/* As DRAIN_CANCEL of netlink, with its errors. */
+	int (*drain_cancel)(void *ctx, uint32_t sled, uint64_t operation);
+	/* Netlink that has joined the events; NULL: it has none. */
+	int (*events)(void *ctx, struct vn_nl **nl);
 	/*
 	 * The CPU is about to write so many bytes at each of n places, and has; NULL: nobody
 	 * need know.

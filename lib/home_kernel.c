@@ -217,6 +217,32 @@ static void kernel_drain_close(void *session)
 	free(session);
 }
 
+static int kernel_drain_cancel(void *ctx, uint32_t sled, uint64_t operation)
+{
+	struct vn_nl *nl;
+	int err = vn_nl_open(&nl);
+
+	(void)ctx;
+	if (err)
+		return err;
+	err = vn_nl_cancel(nl, sled, operation);
+	vn_nl_close(nl);
+	return err;
+}
+
+static int kernel_events(void *ctx, struct vn_nl **nl)
+{
+	int err = vn_nl_open(nl);
+
+	(void)ctx;
+	if (err)
+		return err;
+	err = vn_nl_join(*nl, VN_NL_GROUP_EVENTS);
+	if (err)
+		vn_nl_close(*nl);
+	return err;
+}
+
 static int kernel_fd(void *ctx)
 {
 	return ((struct node *)ctx)->fd;
@@ -237,4 +263,6 @@ const struct vn_home vn_home_kernel = {
 	.drain_open = kernel_drain_open,
 	.drain_step = kernel_drain_step,
 	.drain_close = kernel_drain_close,
+	.drain_cancel = kernel_drain_cancel,
+	.events = kernel_events,
 };

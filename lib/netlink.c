@@ -2,6 +2,7 @@
 /* Client of the module's generic netlink family. */
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,7 +20,7 @@ struct vn_nl {
 	int family;
 };
 
-/* One dump on its way. */
+/* One dump, or request, on its way. */
 struct dump {
 	const char *what;
 	vn_nl_fn fn;
@@ -51,6 +52,8 @@ static const char *const names[__VN_NL_CMD_MAX] = {
 	[VN_NL_CMD_WINDOW] = "windows",
 	[VN_NL_CMD_PLAN] = "plans",
 	[VN_NL_CMD_RANK] = "ranks",
+	[VN_NL_CMD_SLED] = "sleds",
+	[VN_NL_CMD_SLED_EVENT] = "events",
 };
 
 static const struct nla_policy policy[VN_NL_A_MAX + 1] = {
@@ -74,6 +77,12 @@ static const struct nla_policy policy[VN_NL_A_MAX + 1] = {
 	[VN_NL_A_PENDING] = { .type = NLA_U32 },
 	[VN_NL_A_WAITS_NS ... VN_NL_A_NUMBER] = { .type = NLA_U64 },
 	[VN_NL_A_OP ... VN_NL_A_ROOT] = { .type = NLA_U32 },
+	[VN_NL_A_FENCE_WAITS] = { .type = NLA_U64 },
+	[VN_NL_A_SLED_STATE] = { .type = NLA_U32 },
+	[VN_NL_A_OPERATION] = { .type = NLA_U64 },
+	[VN_NL_A_REASON] = { .type = NLA_STRING },
+	[VN_NL_A_TOTAL_BYTES ... VN_NL_A_PAUSE_NS] = { .type = NLA_U64 },
+	[VN_NL_A_FROM_STATE] = { .type = NLA_U32 },
 };
 /* clang-format on */
 
@@ -225,6 +234,14 @@ static int on_message(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
+/* The answer to a request that asks for nothing back. */
+static int on_ack(struct nl_msg *msg, void *arg)
+{
+	(void)msg;
+	((struct dump *)arg)->done = true;
+	return NL_STOP;
+}
+
 static int on_interrupted(struct nl_msg *msg, void *arg)
 {
 	(void)msg;
@@ -243,6 +260,7 @@ static int receive(struct vn_nl *nl, struct dump *d)
 	}
 	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_message, d);
 	nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, on_finish, d);
+	nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_ack, d);
 	nl_cb_set(cb, NL_CB_DUMP_INTR, NL_CB_CUSTOM, on_interrupted, d);
 	nl_cb_err(cb, NL_CB_CUSTOM, on_error, d);
 
@@ -255,30 +273,138 @@ static int receive(struct vn_nl *nl, struct dump *d)
 	return to_errno(err);
 }
 
-int vn_nl_dump(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg)
+/* NULL: there is no memory. */
+static struct nl_msg *message(struct vn_nl *nl, enum vn_nl_cmd cmd, int flags)
 {
-	struct dump d = { .what = names[cmd], .fn = fn, .arg = arg };
 	struct nl_msg *msg = nlmsg_alloc();
+
+	if (msg && !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, nl->family, 0, flags, (uint8_t)cmd,
+				VN_NL_VERSION)) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	return msg;
+}
+
+/* Sends it, frees it, and receives what it brings. */
+static int ask(struct vn_nl *nl, struct nl_msg *msg, struct dump *d)
+{
 	int saved = errno, err = -ENOMEM;
 
-	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, nl->family, 0, NLM_F_DUMP,
-				 (uint8_t)cmd, VN_NL_VERSION)) {
-		vn_set_error("%s: out of memory", d.what);
-		goto free_msg;
+	if (!msg) {
+		vn_set_error("%s: out of memory", d->what);
+		goto out;
 	}
 	err = nl_send_auto(nl->sock, msg);
 	if (err < 0) {
-		vn_set_error("%s: netlink: %s", d.what, nl_geterror(err));
+		vn_set_error("%s: netlink: %s", d->what, nl_geterror(err));
 		err = to_errno(err);
-		goto free_msg;
+		goto out;
 	}
-	err = receive(nl, &d);
+	err = receive(nl, d);
 
-free_msg:
+out:
 	nlmsg_free(msg);
 	errno = saved;
 	return err;
 }
+
+int vn_nl_dump(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg)
+{
+	struct dump d = { .what = names[cmd], .fn = fn, .arg = arg };
+
+	return ask(nl, message(nl, cmd, NLM_F_DUMP), &d);
+}
+
+int vn_nl_cancel(struct vn_nl *nl, uint32_t sled, uint64_t operation)
+{
+	struct nl_msg *msg = message(nl, VN_NL_CMD_DRAIN_CANCEL, 0);
+	char what[24];
+	struct dump d = { .what = what };
+
+	snprintf(what, sizeof(what), "sled %u", sled);
+	if (msg && (nla_put_u32(msg, VN_NL_A_SLED, sled) ||
+		    (operation && nla_put_u64(msg, VN_NL_A_OPERATION, operation)))) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	return ask(nl, msg, &d);
+}
+
+/* ---- what is told ---------------------------------------------------------------- */
+
+int vn_nl_join(struct vn_nl *nl, const char *group)
+{
+	int saved = errno, number, err;
+
+	number = genl_ctrl_resolve_grp(nl->sock, VN_NL_FAMILY, group);
+	err = number < 0 ? number : nl_socket_add_membership(nl->sock, number);
+	/* As many events as the host allows. */
+	if (!err)
+		nl_socket_set_buffer_size(nl->sock, 1 << 20, 0);
+	errno = saved;
+	if (!err)
+		return 0;
+	vn_set_error("netlink group \"%s\": %s", group, nl_geterror(err));
+	return to_errno(err);
+}
+
+int vn_nl_fd(const struct vn_nl *nl)
+{
+	return nl_socket_get_fd(nl->sock);
+}
+
+/* Not by libnl, which has one number for lost messages and for lack of memory. */
+static ssize_t next_message(struct vn_nl *nl, void *buf, size_t bytes)
+{
+	struct sockaddr_nl from;
+	socklen_t len = sizeof(from);
+	ssize_t n;
+
+	do {
+		memset(&from, 0, sizeof(from));
+		n = recvfrom(vn_nl_fd(nl), buf, bytes, MSG_DONTWAIT, (struct sockaddr *)&from,
+			     &len);
+		/* Others than the kernel have nothing to tell. */
+	} while ((n < 0 && errno == EINTR) || (n >= 0 && from.nl_pid));
+	return n < 0 ? -errno : n;
+}
+
+static int take_message(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg)
+{
+	union {
+		struct nlmsghdr h;
+		char bytes[8192];
+	} buf;
+	struct nlattr *attrs[VN_NL_A_MAX + 1];
+	ssize_t n;
+
+	do {
+		n = next_message(nl, &buf, sizeof(buf));
+		if (n < 0)
+			return (int)n;
+	} while (!nlmsg_ok(&buf.h, (int)n) || buf.h.nlmsg_type != nl->family ||
+		 !genlmsg_valid_hdr(&buf.h, 0) || genlmsg_hdr(&buf.h)->cmd != cmd);
+	if (genlmsg_parse(&buf.h, 0, attrs, VN_NL_A_MAX, policy) < 0)
+		return -EPROTO;
+	return fn(attrs, arg);
+}
+
+int vn_nl_told(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg)
+{
+	int saved = errno, err = take_message(nl, cmd, fn, arg);
+
+	errno = saved;
+	if (err == -ENOBUFS)
+		vn_set_error("%s: some are lost, they came faster than they were read", names[cmd]);
+	else if (err == -EPROTO)
+		vn_set_error("%s: what the kernel tells makes no sense", names[cmd]);
+	else if (err)
+		vn_set_error("%s: %s", names[cmd], strerror(-err));
+	return err;
+}
+
+/* ---- what is in a message --------------------------------------------------------- */
 
 uint32_t vn_nl_u32(struct nlattr *const *attrs, enum vn_nl_attr attr)
 {

@@ -32,6 +32,19 @@ typedef int (*vn_nl_fn)(struct nlattr *const *attrs, void *arg);
  */
 int vn_nl_dump(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg);
 
+/* Calls off what drains a sled; operation 0: whichever it is. */
+int vn_nl_cancel(struct vn_nl *nl, uint32_t sled, uint64_t operation);
+
+/* From here on what is told to a group is kept for vn_nl_told(); no dumps any more. */
+int vn_nl_join(struct vn_nl *nl, const char *group);
+/*
+ * Takes one message of a command, if there is one: never waits. -EAGAIN: there is none.
+ * -ENOBUFS: some are lost, they came faster than they were taken.
+ */
+int vn_nl_told(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg);
+/* Can be read when there may be one. */
+int vn_nl_fd(const struct vn_nl *nl);
+
 /* The value of an attribute, or 0, -1 and NULL when the message has none. */
 uint32_t vn_nl_u32(struct nlattr *const *attrs, enum vn_nl_attr attr);
 int32_t vn_nl_s32(struct nlattr *const *attrs, enum vn_nl_attr attr);

@@ -127,6 +127,7 @@ struct drain {
 	void *session;
 	vn_device_t dev;
 	uint64_t began;
+	bool cancelled; /* by somebody else */
 };
 
 static int step(struct drain *d, uint32_t to)
@@ -137,6 +138,7 @@ static int step(struct drain *d, uint32_t to)
 	s->size = sizeof(*s);
 	s->to = to;
 	err = d->dev->home->drain_step(d->session, s);
+	d->cancelled = err == -ECANCELED;
 	d->report->took_ns = vn_now() - d->began;
 	if (d->config->progress)
 		off = d->config->progress(d->config->arg, d->report);
@@ -171,6 +173,8 @@ static int failed(const struct drain *d, uint32_t sled, int err)
 			       (unsigned long long)((d->config->budget_ns ?: BUDGET_NS) / 1000));
 	if (err == -EIO)
 		return vn_fail(err, "sled %u: a page of the copy is not as it was read", sled);
+	if (err == -ECANCELED && d->cancelled)
+		return vn_fail(err, "sled %u: called off by somebody", sled);
 	if (err == -ETIME)
 		return vn_fail(
 			-ETIMEDOUT,
@@ -220,6 +224,15 @@ int vn_sled_drain(vn_device_t dev, uint32_t sled, const struct vn_drain_config *
 	err = step(&d, VN_SLED_CORDONED) ?: copy(&d) ?: step(&d, VN_SLED_DRAINED);
 	dev->home->drain_close(d.session);
 	return err ? failed(&d, sled, err) : 0;
+}
+
+int vn_sled_cancel(vn_device_t dev, uint32_t sled, uint64_t operation)
+{
+	int n = vn_sled_count(dev);
+
+	if (sled >= (uint32_t)n)
+		return vn_fail(-ENODEV, "no sled %u: there are sleds 0 to %d", sled, n - 1);
+	return dev->home->drain_cancel(dev->ctx, sled, operation);
 }
 
 static int not_passed(uint32_t sled, const struct vn_drain_step *s)

@@ -242,6 +242,11 @@ static void embed_session_close(void *session)
 	embed_drain_close(session);
 }
 
+static int embed_session_cancel(void *c, uint32_t sled, uint64_t operation)
+{
+	return embed_drain_cancel(((struct embed_context *)c)->dev, sled, operation);
+}
+
 static int embed_fd(void *c)
 {
 	(void)c;
@@ -263,6 +268,7 @@ const struct vn_home vn_home_embedded = {
 	.drain_open = embed_session_open,
 	.drain_step = embed_session_step,
 	.drain_close = embed_session_close,
+	.drain_cancel = embed_session_cancel,
 	.begin = embed_mem_begin,
 	.end = embed_mem_end,
 };

@@ -43,6 +43,16 @@ static void set_state(struct embed_session *s, u32 state)
 	pthread_mutex_unlock(&s->dev->sleds_lock);
 }
 
+static bool called_off(struct embed_session *s)
+{
+	bool off;
+
+	pthread_mutex_lock(&s->dev->sleds_lock);
+	off = s->dev->sled[s->sled].off;
+	pthread_mutex_unlock(&s->dev->sleds_lock);
+	return off;
+}
+
 static bool moves(const struct embed_session *s, const struct embed_mem *m)
 {
 	for (u32 i = 0; m->move && i < s->moves.n; i++)
@@ -193,7 +203,7 @@ static int round_of(struct embed_session *s)
 	/* Who marked before it was taken has written what he marked. */
 	err = pass(s, vn_now() + STAY_NS);
 	while (!err && more)
-		err = copy_piece(s, &c, &more);
+		err = called_off(s) ? -ECANCELED : copy_piece(s, &c, &more);
 	s->pace.bytes += c.bytes;
 	s->pace.ns += c.ns;
 	s->copied += c.bytes;
@@ -226,10 +236,25 @@ static int stop_copy(struct embed_session *s, u64 deadline)
 			continue;
 		vn_hbm_take(m->move->dirty, m->move->taken, m->move->words);
 		c.room = UINT64_MAX;
-		err = embed_move_copy(m, &c);
+		err = called_off(s) ? -ECANCELED : embed_move_copy(m, &c);
 	}
 	s->stop_bytes = c.bytes;
 	s->copied += c.bytes;
+	return err;
+}
+
+/* From here on it is too late to call it off. */
+static int verified(struct embed_session *s)
+{
+	struct embed_sled *sled = &s->dev->sled[s->sled];
+	int err = 0;
+
+	pthread_mutex_lock(&s->dev->sleds_lock);
+	if (sled->off)
+		err = -ECANCELED;
+	else
+		s->state = sled->s.state = VN_SLED_VERIFIED;
+	pthread_mutex_unlock(&s->dev->sleds_lock);
 	return err;
 }
 
@@ -270,10 +295,7 @@ static int commit(struct embed_session *s)
 	err = err ?: stop_copy(s, deadline);
 	if (!err && vn_now() > deadline)
 		err = -ETIME;
-	if (!err) {
-		set_state(s, VN_SLED_VERIFIED);
-		err = flip(s);
-	}
+	err = err ?: verified(s) ?: flip(s);
 	fence(s, 0);
 	s->pause_ns = vn_now() - began;
 	set_state(s, err ? VN_SLED_PRECOPY : VN_SLED_COMMITTED);
@@ -507,6 +529,8 @@ static int step(struct embed_session *s, u32 to)
 	if (s->back)
 		return s->state == VN_SLED_VALIDATING && to == VN_SLED_IN_SERVICE ? come_back(s)
 										  : -EINVAL;
+	if (s->state < VN_SLED_COMMITTED && called_off(s))
+		return -ECANCELED;
 
 	switch (to) {
 	case VN_SLED_CORDONED:
@@ -579,6 +603,28 @@ void embed_drain_close(struct embed_session *s)
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 	embed_device_put(dev);
+}
+
+int embed_drain_cancel(struct embed_device *dev, u32 sled, u64 operation)
+{
+	struct embed_sled *d = &dev->sled[sled];
+	struct vn_sled was;
+
+	pthread_mutex_lock(&dev->sleds_lock);
+	was = d->s;
+	if (was.state >= VN_SLED_PLANNED && was.state < VN_SLED_VERIFIED &&
+	    (!operation || operation == was.operation))
+		d->off = true;
+	pthread_mutex_unlock(&dev->sleds_lock);
+	if (was.state == VN_SLED_DRAINED && operation && operation == was.operation)
+		return vn_fail(-EALREADY, "sled %u: too late: its chips are elsewhere", sled);
+	if (was.state < VN_SLED_PLANNED || was.state > VN_SLED_COMMITTED)
+		return vn_fail(-ENOENT, "sled %u: nothing is draining this sled", sled);
+	if (operation && operation != was.operation)
+		return vn_fail(-ESTALE, "sled %u: another operation is draining this sled", sled);
+	if (was.state >= VN_SLED_VERIFIED)
+		return vn_fail(-EALREADY, "sled %u: too late: its chips are elsewhere", sled);
+	return 0;
 }
 
 int embed_sled_query(struct embed_context *ctx, struct vn_sled_query *a)

@@ -37,6 +37,7 @@ struct embed_sled {
 	struct vn_sled s;
 	u32 uid;
 	u8 reason[VN_REASON];
+	bool off; /* somebody has called off what drains it */
 };
 
 /* Lives while contexts, domains or sessions do: refs, under objects. */
@@ -205,6 +206,7 @@ int embed_sled_query(struct embed_context *ctx, struct vn_sled_query *a);
 int embed_drain_open(struct embed_device *dev, struct vn_drain_open *a, struct embed_session **to);
 int embed_drain_step(struct embed_session *s, struct vn_drain_step *a);
 void embed_drain_close(struct embed_session *s);
+int embed_drain_cancel(struct embed_device *dev, u32 sled, u64 operation);
 void embed_mem_begin(void *ctx, char *const *to, uint32_t n, uint64_t bytes);
 void embed_mem_end(void *ctx);
 

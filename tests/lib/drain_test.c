@@ -165,12 +165,18 @@ static unsigned int writers_end(void)
 
 /* ---- draining ----------------------------------------------------------------------- */
 
+/* What calling it off came to, when its chips had moved. */
+static int too_late;
+
 /* Writers get some time between two rounds. */
 static int give_time(void *arg, const struct vn_drain_report *r)
 {
-	(void)arg;
+	const uint32_t *sled = arg;
+
 	if (r->last.state == VN_SLED_PRECOPY)
 		sleep_ms(3);
+	if (r->last.state == VN_SLED_COMMITTED)
+		too_late = vn_sled_cancel(dev, *sled, r->operation);
 	return 0;
 }
 
@@ -180,6 +186,7 @@ static int drain(uint32_t sled, struct vn_drain_report *r)
 
 	c.reason = "fan";
 	c.progress = give_time;
+	c.arg = &sled;
 	/* Emulated, or among many others, a machine may copy a few MiB a second. */
 	c.budget_ns = in_kernel(dev) || quick() ? 2000000000 : 10000000;
 	return vn_sled_drain(dev, sled, &c, r);
@@ -209,6 +216,7 @@ static void test_drain(void)
 	writers_go_on(50);
 	err = drain(sled, &r);
 	tap_ok(!err, "drained under writers: %s", err ? vn_error() : "");
+	tap_ok(too_late == -EALREADY, "once its chips have moved it can't be called off");
 	tap_diag("%llu bytes, %llu copied in %u rounds, %llu in a pause of %llu us, %llu waits",
 		 (unsigned long long)r.last.total_bytes, (unsigned long long)r.last.copied_bytes,
 		 r.last.rounds, (unsigned long long)r.last.stop_bytes,
@@ -438,6 +446,106 @@ static void test_hard(void)
 	NEED(vn_mem_free(dev, &hard));
 }
 
+/* By who does not drain: the first who is asked for, and another one. */
+static int off_by_other(void *arg, const struct vn_drain_report *r)
+{
+	uint32_t *at = arg, sled = sled_of(0);
+
+	if (r->last.state != *at)
+		return 0;
+	*at = vn_sled_cancel(dev, sled, r->operation + 1) == -ESTALE &&
+	      strstr(vn_error(), "another operation") && !vn_sled_cancel(dev, sled, 0) &&
+	      !vn_sled_cancel(dev, sled, r->operation);
+	return 0;
+}
+
+static void test_off_by_other(void)
+{
+	static const uint32_t when[] = { VN_SLED_CORDONED, VN_SLED_PRECOPY };
+	uint32_t sled = sled_of(0), before = epoch(), last = (uint32_t)vn_sled_count(dev);
+
+	tap_ok(vn_sled_cancel(dev, last, 0) == -ENODEV && strstr(vn_error(), "no sled"), "%s",
+	       vn_error());
+	tap_ok(vn_sled_cancel(dev, sled, 0) == -ENOENT && strstr(vn_error(), "nothing is draining"),
+	       "%s", vn_error());
+	writers_begin();
+	for (uint32_t i = 0; i < COUNT(when); i++) {
+		struct vn_drain_config c = VN_DRAIN_CONFIG_INITIALIZER;
+		uint64_t taken = used(0);
+		uint32_t at = when[i];
+		int err;
+
+		c.progress = off_by_other;
+		c.arg = &at;
+		err = vn_sled_drain(dev, sled, &c, NULL);
+		tap_ok(err == -ECANCELED && at == 1 && strstr(vn_error(), "called off by somebody"),
+		       "in %s: %s", vn_sled_state_name(when[i]), vn_error());
+		tap_ok(state(sled) == VN_SLED_IN_SERVICE && epoch() == before &&
+			       sled_of(0) == sled && used(0) == taken,
+		       "all as it was");
+		writers_go_on(20);
+	}
+	tap_ok(!writers_end(), "and every byte, too");
+}
+
+/* Calls it off after a while, at whatever it is. */
+static struct race {
+	uint32_t sled, us;
+	int err;
+	bool stop;
+} race;
+
+static void *race_on(void *arg)
+{
+	uint64_t end;
+
+	(void)arg;
+	do
+		race.err = vn_sled_cancel(dev, race.sled, 1);
+	while (race.err == -ENOENT && !__atomic_load_n(&race.stop, __ATOMIC_RELAXED));
+	end = now_ns() + race.us * 1000ull;
+	while (now_ns() < end && !__atomic_load_n(&race.stop, __ATOMIC_RELAXED))
+		;
+	race.err = vn_sled_cancel(dev, race.sled, 0);
+	return NULL;
+}
+
+/* Called off, or too late: what who calls it off is told is what happens. */
+static void test_off_any_time(void)
+{
+	unsigned int rounds = quick() ? 6 : 60, off = 0, done = 0, odd = 0;
+	struct vn_drain_report r;
+	uint32_t most_us, sled;
+
+	writers_begin();
+	writers_go_on(5);
+	/* How long one takes. */
+	sled = sled_of(0);
+	odd = drain(sled, &r) || vn_sled_undrain(dev, sled, NULL, NULL);
+	most_us = (uint32_t)(r.took_ns / 1000) + 1;
+	for (unsigned int i = 0; i < rounds; i++) {
+		pthread_t thread;
+		int err;
+
+		sled = sled_of(0);
+		race = (struct race){ .sled = sled, .us = (uint32_t)(rnd() % most_us) };
+		writers_go_on(5);
+		pthread_create(&thread, NULL, race_on, NULL);
+		err = drain(sled, NULL);
+		__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
+		pthread_join(thread, NULL);
+		off += err == -ECANCELED;
+		done += !err;
+		odd += (err && err != -ECANCELED) || (!race.err != !!err);
+		if (!err)
+			odd += vn_sled_undrain(dev, sled, NULL, NULL) != 0;
+		else
+			odd += sled_of(0) != sled || state(sled) != VN_SLED_IN_SERVICE;
+	}
+	tap_ok(!odd, "at any time: %u called off, %u too late, %u odd", off, done, odd);
+	tap_ok(!writers_end(), "and every byte is there");
+}
+
 /* ---- coming back ----------------------------------------------------------------------- */
 
 static void test_back(uint32_t sled)
@@ -586,6 +694,7 @@ int main(void)
 	err = vn_sled_count(dev) - (int)q.sleds;
 	tap_ok(err == (int)q.spares && q.spares >= 1, "%u sleds and %u spare", q.sleds, q.spares);
 	test_cancel();
+	test_off_by_other();
 	sled = sled_of(0);
 	test_drain();
 	test_refused();
@@ -593,6 +702,7 @@ int main(void)
 	test_often();
 	test_too_long();
 	test_hard();
+	test_off_any_time();
 	test_collectives(NULL);
 	test_collectives("pull");
 	test_collectives("share");

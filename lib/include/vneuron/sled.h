@@ -89,8 +89,8 @@ int vn_sled_plan(vn_device_t dev, uint32_t sled, uint32_t to, struct vn_drain_op
  * for them, the text says how many are short. -ENOMEM. -EBUSY: somebody is draining it.
  * -ETIMEDOUT: within the deadline what is written there did not get little enough to be
  * copied in the budget, or writers would have waited for too long. -EBUSY also: a thread
- * of the process holds HBM (vn_mem_begin()), and is named. -EIO: a page was not as it was read. After a failure all is as
- * it was.
+ * of the process holds HBM (vn_mem_begin()), and is named. -EIO: a page was not as it was
+ * read. -ECANCELED: somebody has called it off. After a failure all is as it was.
  */
 int vn_sled_drain(vn_device_t dev, uint32_t sled, const struct vn_drain_config *config,
 		  struct vn_drain_report *report);
@@ -107,6 +107,87 @@ int vn_sled_drain(vn_device_t dev, uint32_t sled, const struct vn_drain_config *
  */
 int vn_sled_undrain(vn_device_t dev, uint32_t sled, const struct vn_drain_config *config,
 		    struct vn_drain_report *report);
+
+/**
+ * vn_sled_cancel - call off what drains a sled
+ * @operation: only if it is this one; 0: whichever it is
+ *
+ * Its next step ends it, and leaves all as it was; it may be some time until then.
+ * -ENOENT: nothing is draining the sled. -ESTALE: another operation is. -EALREADY: it is
+ * too late, the chips are elsewhere. -EPERM: without CAP_SYS_ADMIN, of the kernel home.
+ */
+int vn_sled_cancel(vn_device_t dev, uint32_t sled, uint64_t operation);
+
+/**
+ * struct vn_sled_event - a sled went from one state to another, or a round of copying is over
+ * @sled: which
+ * @from: &enum vn_sled_state it was in
+ * @to: in which it is; of a round both are VN_SLED_PRECOPY
+ * @chips: on it now
+ * @rack: where it is
+ * @epoch: of the map of chips now
+ * @numa_node: node its HBM is taken from, -1 when there is no choice
+ * @uid: user who made it go, as the user namespace of the network namespace knows it;
+ *	0xffffffff: nobody
+ * @hbm_used: bytes taken on its chips
+ * @operation: that made it go
+ * @total_bytes: of HBM on it; this and what follows: of one that is being drained, as
+ *	its last step found them, else 0
+ * @copied_bytes: in all
+ * @dirty_bytes: written since they were copied
+ * @estimate_ns: time to copy these; all ones: not known
+ * @pause_ns: how long writers were kept out
+ * @reason: why, as was said; a string
+ */
+struct vn_sled_event {
+	uint32_t sled;
+	uint32_t from;
+	uint32_t to;
+	uint32_t chips;
+	uint32_t rack;
+	uint32_t epoch;
+	int32_t numa_node;
+	uint32_t uid;
+	uint64_t hbm_used;
+	uint64_t operation;
+	uint64_t total_bytes;
+	uint64_t copied_bytes;
+	uint64_t dirty_bytes;
+	uint64_t estimate_ns;
+	uint64_t pause_ns;
+	char reason[VN_REASON];
+};
+
+typedef struct vn_sled_events *vn_sled_events_t;
+
+/**
+ * vn_sled_events_open - see what happens to sleds, from here on
+ * @ev: out, for one thread at a time
+ *
+ * Events of all processes, in the order in which they happened, for every user.
+ * -EOPNOTSUPP: of the embedded home, where only this process drains; they are seen with
+ * the kernel module.
+ */
+int vn_sled_events_open(vn_device_t dev, vn_sled_events_t *ev);
+
+/**
+ * vn_sled_events_fd - an fd that poll() says can be read when there may be an event
+ */
+int vn_sled_events_fd(vn_sled_events_t ev);
+
+/**
+ * vn_sled_events_next - the next event
+ * @timeout_ns: from now; 0: only what is there; VN_FOREVER
+ *
+ * -ETIMEDOUT: there was none. -ENOBUFS: some are lost, as they came faster than they were
+ * read; the next call goes on with those that came later.
+ */
+int vn_sled_events_next(vn_sled_events_t ev, struct vn_sled_event *e, uint64_t timeout_ns);
+
+/**
+ * vn_sled_events_close - no more events; NULL is none
+ */
+void vn_sled_events_close(vn_sled_events_t ev);
 
 #ifdef __cplusplus
 }
