@@ -136,7 +136,10 @@ SLED|drain
 --operation 0: want 1 to 16 hex|drain 0 --operation 0
 --operation 0x1: want|drain 0 --operation 0x1
 --operation 12345678123456789: want|drain 0 --operation 12345678123456789
-there are: list status drain undrain$|uncordon 3
+there are: list status drain cancel undrain$|uncordon 3
+SLED|cancel
+'x' is no sled|cancel x
+--operation 0: want 1 to 16 hex|cancel 0 --operation 0
 END
 bad 2 "--operation : want" "an empty operation" sled drain 0 --operation ''
 bad 2 "--reason: 64 bytes; at most 63" "a reason too long" sled drain 0 --reason "$(printf %064d 0)"
@@ -147,6 +150,13 @@ done
 bad 1 'sled 0: it is in service$' "what is in service can't come back" sled undrain 0
 bad 1 'no sled 99' "nor what is not there" sled undrain 99
 bad 2 "'x' is no sled" "nor what is no sled" sled undrain x
+
+bad 1 'sled 0: nothing is draining this sled$' "nothing to call off" sled cancel 0
+bad 1 'no sled 4: there are sleds 0 to 3$' "nor where no sled is" sled cancel 4
+bad 1 'events of sleds are seen with the kernel module; the embedded device has none$' \
+	"no events here" event watch --count 1
+bad 2 '--count 0: want 1 to' "as many as none" event watch --count 0
+bad 2 '--timeout 86401: want 1 to 86400$' "or for too long" event watch --timeout 86401
 
 # Signals that are there before the first step.
 for signal in INT TERM; do

@@ -12,8 +12,8 @@
 #include "ctl.h"
 
 static const struct ctl_object *const objects[] = {
-	&ctl_status, &ctl_topo,	  &ctl_chip, &ctl_sled,	   &ctl_switch,
-	&ctl_queue,  &ctl_window, &ctl_coll, &ctl_version,
+	&ctl_status, &ctl_topo,	 &ctl_chip,   &ctl_sled, &ctl_event,
+	&ctl_switch, &ctl_queue, &ctl_window, &ctl_coll, &ctl_version,
 };
 
 #define OBJECTS (sizeof(objects) / sizeof(*objects))

@@ -97,6 +97,19 @@ struct out_text out_size(uint64_t bytes)
 	return t;
 }
 
+struct out_text out_time(uint64_t ns)
+{
+	struct out_text t;
+
+	if (ns < 1000000)
+		snprintf(t.s, sizeof(t.s), "%" PRIu64 " us", ns / 1000);
+	else if (ns < 1000000000)
+		snprintf(t.s, sizeof(t.s), "%.1f ms", (double)ns / 1e6);
+	else
+		snprintf(t.s, sizeof(t.s), "%.1f s", (double)ns / 1e9);
+	return t;
+}
+
 const char *out_s(uint64_t n)
 {
 	return n == 1 ? "" : "s";

@@ -28,6 +28,8 @@ struct out_text {
 
 /* Units of 1024. */
 struct out_text out_size(uint64_t bytes);
+/* Like "1.5 ms". */
+struct out_text out_time(uint64_t ns);
 /* "s" unless there is one of it. */
 const char *out_s(uint64_t n);
 

@@ -9,6 +9,8 @@
 
 int sled_drain(struct ctl *c);
 extern const struct ctl_option sled_drain_options[];
+int sled_cancel(struct ctl *c);
+extern const struct ctl_option sled_cancel_options[];
 
 /* "s3", as the lists print it, or "3". Exit status. */
 int sled_number(const struct ctl *c, const char *text, uint64_t *n);

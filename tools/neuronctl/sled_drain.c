@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* sled drain: taking a sled out of service, or what that would take. */
+/* sled drain: taking a sled out of service, or what that would take; sled cancel. */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -37,6 +37,11 @@ const struct ctl_option sled_drain_options[] = {
 	{ NULL, NULL, NULL },
 };
 
+const struct ctl_option sled_cancel_options[] = {
+	{ "operation", "HEX", "only if it is this one (whichever it is)" },
+	{ NULL, NULL, NULL },
+};
+
 struct drain {
 	struct ctl *c;
 	uint64_t sled, to;
@@ -50,19 +55,6 @@ struct drain {
 	uint32_t shown_state;
 	uint64_t shown_ns;
 };
-
-static struct out_text time_text(uint64_t ns)
-{
-	struct out_text t;
-
-	if (ns < 1000000)
-		snprintf(t.s, sizeof(t.s), "%" PRIu64 " us", ns / 1000);
-	else if (ns < 1000000000)
-		snprintf(t.s, sizeof(t.s), "%.1f ms", (double)ns / 1e6);
-	else
-		snprintf(t.s, sizeof(t.s), "%.1f s", (double)ns / 1e9);
-	return t;
-}
 
 /* ---- while it goes on ------------------------------------------------------------ */
 
@@ -104,7 +96,7 @@ static void show(struct drain *d, const struct vn_drain_report *r)
 	n += snprintf(line + n, sizeof(line) - n, ", %s dirty", out_size(s->dirty_bytes).s);
 	if (s->rate)
 		n += snprintf(line + n, sizeof(line) - n, ", %.2f GB/s, %s to go",
-			      (double)s->rate / 1e9, time_text(s->estimate_ns).s);
+			      (double)s->rate / 1e9, out_time(s->estimate_ns).s);
 	/* Blanks over what is left of a longer one. */
 	fprintf(stderr, "\r%-*s", d->width, line);
 	d->width = n;
@@ -151,10 +143,10 @@ static void print_text(const struct drain *d)
 	if (s->rate)
 		printf(" at %.2f GB/s (10^9 bytes per second)", (double)s->rate / 1e9);
 	printf(", %s of it in the pause\n", out_size(s->stop_bytes).s);
-	printf("  pause    %s", time_text(s->pause_ns).s);
-	printf(" of %s allowed, %" PRIu64 " wait%s\n", time_text(d->config.budget_ns).s,
+	printf("  pause    %s", out_time(s->pause_ns).s);
+	printf(" of %s allowed, %" PRIu64 " wait%s\n", out_time(d->config.budget_ns).s,
 	       (uint64_t)s->waits, out_s(s->waits));
-	printf("  time     %s in all\n", time_text(r->took_ns).s);
+	printf("  time     %s in all\n", out_time(r->took_ns).s);
 }
 
 static void print_json(const struct drain *d)
@@ -269,16 +261,18 @@ static int read_reason(struct drain *d)
 	return CTL_OK;
 }
 
-static int read_operation(struct drain *d)
+/* 0 without the option. */
+static int read_operation(const struct ctl *c, int opt, uint64_t *operation)
 {
-	const char *text = d->c->option[OPT_OPERATION];
+	const char *text = c->option[opt];
 
+	*operation = 0;
 	if (!text)
 		return CTL_OK;
 	if (strspn(text, "0123456789abcdefABCDEF") == strlen(text) && strlen(text) <= 16)
-		d->config.operation = strtoull(text, NULL, 16);
-	if (!d->config.operation)
-		return ctl_usage(d->c, "--operation %s: want 1 to 16 hex digits, not just 0", text);
+		*operation = strtoull(text, NULL, 16);
+	if (!*operation)
+		return ctl_usage(c, "--operation %s: want 1 to 16 hex digits, not just 0", text);
 	return CTL_OK;
 }
 
@@ -302,7 +296,7 @@ static int read_options(struct drain *d)
 	if (!ret && c->option[OPT_TO] && d->to == d->sled)
 		ret = ctl_usage(c, "--to %s: that is the sled to be drained", c->option[OPT_TO]);
 	if (!ret)
-		ret = read_operation(d);
+		ret = read_operation(c, OPT_OPERATION, &d->config.operation);
 	if (ret)
 		return ret;
 	d->config.budget_ns = budget * 1000000;
@@ -329,4 +323,32 @@ int sled_drain(struct ctl *c)
 	if (ret)
 		return ret;
 	return c->option[OPT_DRY_RUN] ? plan(&d) : drain(&d);
+}
+
+int sled_cancel(struct ctl *c)
+{
+	uint64_t sled, operation;
+	struct json *j = &c->j;
+	int ret;
+
+	ret = sled_number(c, c->args[0], &sled);
+	if (!ret)
+		ret = read_operation(c, 0, &operation);
+	if (!ret)
+		ret = ctl_open(c);
+	if (!ret)
+		ret = sled_check(c, c->args[0], sled);
+	if (ret)
+		return ret;
+	if (vn_sled_cancel(c->dev, (uint32_t)sled, operation))
+		return ctl_fail_lib();
+	if (c->json) {
+		json_object(j, NULL);
+		json_u64(j, "sled", sled);
+		json_bool(j, "cancelled", true);
+		json_object_end(j);
+		return CTL_OK;
+	}
+	printf("sled %" PRIu64 ": its drain is called off\n", sled);
+	return CTL_OK;
 }
