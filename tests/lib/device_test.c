@@ -52,7 +52,7 @@ static void test_chips(void)
 		wrong += vn_chip_query(dev, i, &c) || c.chip != i ||
 			 c.sled != c.slot / q.chips_per_sled || c.rack >= q.racks || c.attached ||
 			 c.hbm_bytes != q.hbm_bytes || c.epoch != q.epoch;
-		wrong += c.slot >= q.chips;
+		wrong += c.slot >= (q.sleds + q.spares) * q.chips_per_sled;
 	}
 	tap_ok(!wrong, "every chip has a place (%u wrong)", wrong);
 	tap_ok(vn_chip_query(dev, q.chips, &c) == -ENODEV && strstr(vn_error(), "chip"),
