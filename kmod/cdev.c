@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/cdev.h>
+#include <linux/cred.h>
 #include <linux/device.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -44,6 +45,24 @@ static int call_chip_query(struct vn_context *ctx, void *arg)
 	return 0;
 }
 
+static int call_sled_query(struct vn_context *ctx, void *arg)
+{
+	struct vn_sled_query *a = arg;
+	struct vn_sled_seen seen;
+
+	vn_sled_see(a->sled, &seen);
+	a->state = seen.state;
+	a->chips = seen.chips;
+	a->rack = seen.rack;
+	a->numa_node = seen.numa_node;
+	a->epoch = seen.epoch;
+	a->uid = uid_valid(seen.uid) ? from_kuid_munged(current_user_ns(), seen.uid) : ~0u;
+	a->hbm_used = seen.hbm_used;
+	a->operation = seen.operation;
+	memcpy(a->reason, seen.reason, VN_REASON);
+	return 0;
+}
+
 /* ---- the table ----------------------------------------------------------- */
 
 /*
@@ -79,7 +98,7 @@ static const struct call calls[VN_IOCTL_COUNT] = {
 	ROW(VN_IOCTL_PLAN_DESTROY, vn_call_plan_destroy, NULL, false),
 	ROW(VN_IOCTL_STATUS_CREATE, vn_call_status_create, vn_undo_status_create, true),
 	ROW(VN_IOCTL_STATUS_DESTROY, vn_call_status_destroy, NULL, false),
-	ROW(VN_IOCTL_SLED_QUERY, vn_call_sled_query, NULL, true),
+	ROW(VN_IOCTL_SLED_QUERY, call_sled_query, NULL, true),
 	/* DRAIN_OPEN: see call_drain() */
 };
 

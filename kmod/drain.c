@@ -746,9 +746,11 @@ static int dry_run(struct vn_drain_open *a)
 	mutex_lock(&sled_lock);
 	err = look(a, &m);
 	mutex_unlock(&sled_lock);
+	if (err && err != -ENOSPC)
+		return err;
 	a->fd = -1;
 	count(a, &m);
-	return err == -ENOSPC ? 0 : err;
+	return 0;
 }
 
 int vn_call_drain_open(struct vn_context *ctx, void *arg, struct file **file)
@@ -781,23 +783,5 @@ int vn_call_drain_open(struct vn_context *ctx, void *arg, struct file **file)
 		return PTR_ERR(*file);
 	}
 	a->fd = fd;
-	return 0;
-}
-
-int vn_call_sled_query(struct vn_context *ctx, void *arg)
-{
-	struct vn_sled_query *a = arg;
-	struct vn_sled_seen seen;
-
-	vn_sled_see(a->sled, &seen);
-	a->state = seen.state;
-	a->chips = seen.chips;
-	a->rack = seen.rack;
-	a->numa_node = seen.numa_node;
-	a->epoch = seen.epoch;
-	a->uid = uid_valid(seen.uid) ? from_kuid_munged(current_user_ns(), seen.uid) : ~0u;
-	a->hbm_used = seen.hbm_used;
-	a->operation = seen.operation;
-	memcpy(a->reason, seen.reason, VN_REASON);
 	return 0;
 }

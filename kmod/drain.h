@@ -37,7 +37,6 @@ void vn_sled_see(u32 sled, struct vn_sled_seen *seen);
  */
 int vn_sled_cancel(u32 sled, u64 operation);
 
-int vn_call_sled_query(struct vn_context *ctx, void *arg);
 /* The fd is reserved in arg, and -1 of a dry run; *file is to be installed there. */
 int vn_call_drain_open(struct vn_context *ctx, void *arg, struct file **file);
 /*

@@ -138,11 +138,14 @@ int vn_move_copy(struct vn_mem *mem, struct vn_copied *c)
 	while (!err && c->room && vn_hbm_run(mv->taken, mem->object.pages, &page)) {
 		err = copy_page_of((u8 *)mv->base + (page << PAGE_SHIFT),
 				   mem->hbm.base + (page << PAGE_SHIFT), buffer);
+		/* What is not there yet stays to be copied. */
+		if (err)
+			break;
 		mv->taken[page / 64] &= ~(1ull << page % 64);
 		c->room -= PAGE_SIZE;
 		c->bytes += PAGE_SIZE;
 		page++;
-		if (!err && fatal_signal_pending(current))
+		if (fatal_signal_pending(current))
 			err = -EINTR;
 		if (!err && ktime_get_ns() > c->deadline)
 			err = -ETIME;

@@ -186,7 +186,7 @@ static int check_copy(const void *dst, const void *src, size_t bytes, enum vn_me
 	return 0;
 }
 
-/* It may be HBM that is about to move, which waits for a piece at most; without src it is set to value. */
+/* It may be HBM that is about to move: that waits for a piece. Without src: set to value. */
 static void put(char *dst, const char *src, int value, size_t bytes)
 {
 	size_t n;

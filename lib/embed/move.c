@@ -75,11 +75,14 @@ int embed_move_copy(struct embed_mem *m, struct embed_copied *c)
 	/* It is there already, if the flip of another one failed. */
 	while (mv->copy && !err && c->room && vn_hbm_run(mv->taken, pages, &page)) {
 		err = copy_page(mv->copy + page * VN_HBM_PAGE, m->hbm.base + page * VN_HBM_PAGE);
+		/* What is not there yet stays to be copied. */
+		if (err)
+			break;
 		mv->taken[page / 64] &= ~(1ull << page % 64);
 		c->room -= VN_HBM_PAGE;
 		c->bytes += VN_HBM_PAGE;
 		page++;
-		if (!err && vn_now() > c->deadline)
+		if (vn_now() > c->deadline)
 			err = -ETIME;
 	}
 	c->ns += vn_now() - began;

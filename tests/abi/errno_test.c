@@ -436,6 +436,9 @@ static void test_sleds(void)
 	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &a), 0, "DRAIN_OPEN");
 	tap_ok(sled_state(2) == VN_SLED_PLANNED, "it is planned");
 	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &again), -EBUSY, "somebody is at it");
+	again.flags = VN_DRAIN_DRY_RUN;
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &again), -EBUSY, "nor can it be planned");
+	again.flags = 0;
 	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &back), -EINVAL, "it is not drained");
 	again.sled = 3;
 	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &again), -ENOSPC, "the spare is taken");
