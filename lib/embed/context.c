@@ -244,7 +244,7 @@ static void embed_session_close(void *session)
 
 static int embed_session_cancel(void *c, uint32_t sled, uint64_t operation)
 {
-	return embed_drain_cancel(((struct embed_context *)c)->dev, sled, operation);
+	return embed_sled_cancel(((struct embed_context *)c)->dev, sled, operation);
 }
 
 static int embed_fd(void *c)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Sleds of the embedded device, and sessions that take one out of service. */
+/* Sessions that take a sled of the embedded device out of service. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 #include "../../kmod/engine/validate.h"
 #include "../home.h"
-#include "embed.h"
+#include "sled.h"
 
 /* How long a thread may stay with HBM while writes begin to be watched. */
 #define STAY_NS 1000000000ull
@@ -37,20 +37,13 @@ struct embed_session {
 
 static void set_state(struct embed_session *s, u32 state)
 {
-	pthread_mutex_lock(&s->dev->sleds_lock);
 	s->state = state;
-	s->dev->sled[s->sled].s.state = state;
-	pthread_mutex_unlock(&s->dev->sleds_lock);
+	embed_sled_go(s->dev, s->sled, state);
 }
 
-static bool called_off(struct embed_session *s)
+static bool called_off(const struct embed_session *s)
 {
-	bool off;
-
-	pthread_mutex_lock(&s->dev->sleds_lock);
-	off = s->dev->sled[s->sled].off;
-	pthread_mutex_unlock(&s->dev->sleds_lock);
-	return off;
+	return embed_sled_off(s->dev, s->sled);
 }
 
 static bool moves(const struct embed_session *s, const struct embed_mem *m)
@@ -246,35 +239,24 @@ static int stop_copy(struct embed_session *s, u64 deadline)
 /* From here on it is too late to call it off. */
 static int verified(struct embed_session *s)
 {
-	struct embed_sled *sled = &s->dev->sled[s->sled];
-	int err = 0;
+	int err = embed_sled_verify(s->dev, s->sled);
 
-	pthread_mutex_lock(&s->dev->sleds_lock);
-	if (sled->off)
-		err = -ECANCELED;
-	else
-		s->state = sled->s.state = VN_SLED_VERIFIED;
-	pthread_mutex_unlock(&s->dev->sleds_lock);
+	if (!err)
+		s->state = VN_SLED_VERIFIED;
 	return err;
 }
 
 /* The address of a mapping is the only thing that could still fail: then all go back. */
 static int flip(struct embed_session *s)
 {
-	struct vn_switch *sw = &s->dev->sw;
 	struct embed_context *ctx;
 	struct embed_mem *m;
 	int err = 0;
 
 	for_each_move(s, ctx, m) err = err ?: embed_move_flip(m);
-	if (err)
-		return err;
-	pthread_mutex_lock(&s->dev->sleds_lock);
-	for (u32 i = 0; i < s->moves.n; i++)
-		vn_switch_move(sw, s->moves.chip[i], s->moves.slot[i]);
-	WRITE_ONCE(sw->epoch, sw->epoch + 1);
-	pthread_mutex_unlock(&s->dev->sleds_lock);
-	return 0;
+	if (!err)
+		embed_sled_moved(s->dev, &s->moves);
+	return err;
 }
 
 static int commit(struct embed_session *s)
@@ -321,18 +303,14 @@ static void drop(struct embed_session *s)
 	pthread_mutex_unlock(&s->dev->objects);
 }
 
+static const struct embed_sled in_service = { .s.state = VN_SLED_IN_SERVICE };
+
 static void undo(struct embed_session *s)
 {
-	struct embed_device *dev = s->dev;
-
 	if (s->state >= VN_SLED_PRECOPY)
 		unwatch(s);
 	drop(s);
-	pthread_mutex_lock(&dev->sleds_lock);
-	for (u32 i = 0; i < s->moves.n; i++)
-		dev->sw.chip_at[s->moves.slot[i]] = VN_SLOT_FREE;
-	dev->sled[s->sled] = (struct embed_sled){ .s.state = VN_SLED_IN_SERVICE };
-	pthread_mutex_unlock(&dev->sleds_lock);
+	embed_sled_become(s->dev, s->sled, &in_service, &s->moves);
 }
 
 static int make_copies(struct embed_session *s)
@@ -348,26 +326,6 @@ static int make_copies(struct embed_session *s)
 				if (s->moves.chip[i] == m->hbm.chip)
 					err = embed_move_new(s->dev, m, s->moves.slot[i]);
 	pthread_mutex_unlock(&s->dev->objects);
-	return err;
-}
-
-/* sleds_lock held */
-static int look(struct embed_device *dev, struct vn_drain_open *a, struct vn_moves *m)
-{
-	struct vn_sled state[VN_MAX_SLEDS + VN_MAX_SPARES];
-	const struct vn_sled *sled = &dev->sled[a->sled].s;
-	int err;
-
-	if (sled->state != VN_SLED_IN_SERVICE) {
-		if (sled->state == VN_SLED_DRAINED && sled->operation == a->operation)
-			return -EALREADY;
-		return sled->state < VN_SLED_DRAINED ? -EBUSY : -EINVAL;
-	}
-	for (u32 i = 0; i < ARRAY_SIZE(state); i++)
-		state[i] = dev->sled[i].s;
-	err = vn_drain_place(&dev->sw, state, a->sled, a->to, m);
-	a->chips = m->n;
-	a->free_slots = m->free;
 	return err;
 }
 
@@ -395,47 +353,11 @@ static void count(struct embed_device *dev, struct vn_drain_open *a, const struc
 	pthread_mutex_unlock(&dev->objects);
 }
 
-/* sleds_lock held */
-static int begin_back(struct embed_session *s)
-{
-	struct embed_sled *sled = &s->dev->sled[s->sled];
-
-	if (!vn_drain_edge(sled->s.state, VN_SLED_VALIDATING))
-		return sled->s.state == VN_SLED_IN_SERVICE   ? -EALREADY
-		       : sled->s.state == VN_SLED_VALIDATING ? -EBUSY
-							     : -EINVAL;
-	s->back = true;
-	s->was = *sled;
-	s->state = VN_SLED_VALIDATING;
-	sled->s.state = VN_SLED_VALIDATING;
-	return 0;
-}
-
-/* sleds_lock held */
-static int begin_drain(struct embed_session *s, struct vn_drain_open *a, bool dry)
-{
-	struct embed_sled *sled = &s->dev->sled[s->sled];
-	int err = look(s->dev, a, &s->moves);
-
-	if (err || dry)
-		return err;
-	for (u32 i = 0; i < s->moves.n; i++)
-		s->dev->sw.chip_at[s->moves.slot[i]] = VN_SLOT_TAKEN;
-	s->state = VN_SLED_PLANNED;
-	sled->s = (struct vn_sled){ VN_SLED_PLANNED, a->operation };
-	sled->uid = getuid();
-	memcpy(sled->reason, a->reason, VN_REASON);
-	return 0;
-}
-
 /* A sled that was to come back, and has not been tested to the end. */
 static void stay(struct embed_session *s)
 {
-	if (s->state != VN_SLED_VALIDATING)
-		return;
-	pthread_mutex_lock(&s->dev->sleds_lock);
-	s->dev->sled[s->sled] = s->was;
-	pthread_mutex_unlock(&s->dev->sleds_lock);
+	if (s->state == VN_SLED_VALIDATING)
+		embed_sled_become(s->dev, s->sled, &s->was, NULL);
 }
 
 static void keep(struct embed_device *dev)
@@ -445,38 +367,62 @@ static void keep(struct embed_device *dev)
 	pthread_mutex_unlock(&dev->objects);
 }
 
+static int dry_run(struct embed_device *dev, struct vn_drain_open *a)
+{
+	struct vn_moves m;
+	int err = embed_sled_plan(dev, a, &m);
+
+	if (err && err != -ENOSPC)
+		return err;
+	count(dev, a, &m);
+	return 0;
+}
+
+static int begin(struct embed_session *s, struct vn_drain_open *a)
+{
+	int err;
+
+	s->back = a->flags & VN_DRAIN_BACK;
+	if (s->back) {
+		s->state = VN_SLED_VALIDATING;
+		return embed_sled_begin_back(s->dev, s->sled, &s->was);
+	}
+	s->state = VN_SLED_PLANNED;
+	err = embed_sled_begin(s->dev, a, &s->moves);
+	if (err)
+		return err;
+	count(s->dev, a, &s->moves);
+	err = make_copies(s);
+	if (err)
+		undo(s);
+	return err;
+}
+
 int embed_drain_open(struct embed_device *dev, struct vn_drain_open *a, struct embed_session **to)
 {
-	struct embed_session *s = calloc(1, sizeof(*s));
-	bool dry = a->flags & VN_DRAIN_DRY_RUN;
+	struct embed_session *s;
 	int err;
 
 	*to = NULL;
+	a->fd = -1;
+	if (a->flags & VN_DRAIN_DRY_RUN)
+		return dry_run(dev, a);
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	a->fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	s->dev = dev;
 	s->sled = a->sled;
 	s->operation = a->operation;
 	s->budget_ns = a->budget_ns;
-	pthread_mutex_lock(&dev->sleds_lock);
-	err = a->flags & VN_DRAIN_BACK ? begin_back(s) : begin_drain(s, a, dry);
-	pthread_mutex_unlock(&dev->sleds_lock);
-	if (!err || (dry && err == -ENOSPC))
-		count(dev, a, &s->moves);
-	if (!err && !dry && !s->back) {
-		err = make_copies(s);
-		if (err)
-			undo(s);
+	err = begin(s, a);
+	if (err) {
+		free(s);
+		return err;
 	}
-	if (!err && !dry) {
-		keep(dev);
-		*to = s;
-		return 0;
-	}
-	free(s);
-	return dry && err == -ENOSPC ? 0 : err;
+	keep(dev);
+	*to = s;
+	return 0;
 }
 
 /* On memory of each of its slots, and one of another sled. */
@@ -513,10 +459,8 @@ static int come_back(struct embed_session *s)
 	if (err == -EIO) {
 		set_state(s, VN_SLED_FAULTED);
 	} else if (!err) {
-		pthread_mutex_lock(&s->dev->sleds_lock);
-		s->dev->sled[s->sled] = (struct embed_sled){ .s.state = VN_SLED_IN_SERVICE };
+		embed_sled_become(s->dev, s->sled, &in_service, NULL);
 		s->state = VN_SLED_IN_SERVICE;
-		pthread_mutex_unlock(&s->dev->sleds_lock);
 	}
 	return err;
 }
@@ -603,144 +547,4 @@ void embed_drain_close(struct embed_session *s)
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 	embed_device_put(dev);
-}
-
-int embed_drain_cancel(struct embed_device *dev, u32 sled, u64 operation)
-{
-	struct embed_sled *d = &dev->sled[sled];
-	struct vn_sled was;
-
-	pthread_mutex_lock(&dev->sleds_lock);
-	was = d->s;
-	if (was.state >= VN_SLED_PLANNED && was.state < VN_SLED_VERIFIED &&
-	    (!operation || operation == was.operation))
-		d->off = true;
-	pthread_mutex_unlock(&dev->sleds_lock);
-	if (was.state == VN_SLED_DRAINED && operation && operation == was.operation)
-		return vn_fail(-EALREADY, "sled %u: too late: its chips are elsewhere", sled);
-	if (was.state < VN_SLED_PLANNED || was.state > VN_SLED_COMMITTED)
-		return vn_fail(-ENOENT, "sled %u: nothing is draining this sled", sled);
-	if (operation && operation != was.operation)
-		return vn_fail(-ESTALE, "sled %u: another operation is draining this sled", sled);
-	if (was.state >= VN_SLED_VERIFIED)
-		return vn_fail(-EALREADY, "sled %u: too late: its chips are elsewhere", sled);
-	return 0;
-}
-
-int embed_sled_query(struct embed_context *ctx, struct vn_sled_query *a)
-{
-	struct embed_device *dev = ctx->dev;
-	const struct vn_switch *sw = &dev->sw;
-	u32 first = a->sled * sw->chips_per_sled;
-
-	a->chips = 0;
-	a->hbm_used = 0;
-	pthread_mutex_lock(&dev->objects);
-	pthread_mutex_lock(&dev->sleds_lock);
-	for (u32 slot = first; slot < first + sw->chips_per_sled; slot++) {
-		if (sw->chip_at[slot] >= sw->chips)
-			continue;
-		a->chips++;
-		a->hbm_used += dev->hbm_used[sw->chip_at[slot]];
-	}
-	a->state = dev->sled[a->sled].s.state;
-	a->operation = dev->sled[a->sled].s.operation;
-	a->uid = a->operation ? dev->sled[a->sled].uid : ~0u;
-	memcpy(a->reason, dev->sled[a->sled].reason, VN_REASON);
-	a->epoch = sw->epoch;
-	pthread_mutex_unlock(&dev->sleds_lock);
-	pthread_mutex_unlock(&dev->objects);
-	a->rack = vn_switch_rack(sw, a->sled);
-	a->numa_node = dev->nodes > 1 ? (s32)(a->sled * dev->nodes / vn_switch_sleds(sw)) : -1;
-	return 0;
-}
-
-/* ---- the CPU's own access ------------------------------------------------------------- */
-
-/* The allocation in which an address lies, of any context; objects held. */
-static struct embed_mem *mem_at(struct embed_device *dev, const void *p)
-{
-	struct embed_context *ctx;
-	struct embed_mem *m;
-
-	for (ctx = dev->contexts; ctx; ctx = ctx->next)
-		for (m = ctx->mems; m; m = m->next)
-			if ((u64)((const u8 *)p - m->hbm.base) < m->hbm.bytes)
-				return m;
-	return NULL;
-}
-
-/* Marks what can be; the first that is fenced, or NULL. objects held. */
-static struct embed_mem *mark(struct embed_device *dev, char *const *to, u32 n, u64 bytes)
-{
-	struct embed_mem *m;
-	u64 off, most;
-
-	for (u32 i = 0; i < n; i++) {
-		m = mem_at(dev, to[i]);
-		if (!m || !READ_ONCE(m->hbm.dirty))
-			continue;
-		if (READ_ONCE(m->hbm.fenced))
-			return m;
-		off = (u64)((const u8 *)to[i] - m->hbm.base);
-		most = m->hbm.bytes - off;
-		vn_hbm_mark(m->hbm.dirty, off, bytes < most ? bytes : most);
-	}
-	return NULL;
-}
-
-/* objects held */
-static u32 slowest(struct embed_device *dev, char *const *to, u32 n)
-{
-	const struct embed_mem *m;
-	u32 us = 0;
-
-	for (u32 i = 0; i < n; i++) {
-		m = mem_at(dev, to[i]);
-		if (m && READ_ONCE(m->hbm.slow_us) > us)
-			us = READ_ONCE(m->hbm.slow_us);
-	}
-	return us;
-}
-
-/* Something moves: is it this? How long to rest, before it is too late for that. */
-static u32 begin_slowly(struct embed_device *dev, char *const *to, u32 n, u64 bytes)
-{
-	bool outer = !embed_gate_inside();
-	u32 slow_us;
-
-	pthread_mutex_lock(&dev->objects);
-	/* Who is inside is waited for before anything is taken: he need not wait. */
-	while (mark(dev, to, n, bytes) && outer) {
-		vn_fetch_add(&dev->fence_waits, 1ull);
-		pthread_cond_wait(&dev->unfenced, &dev->objects);
-	}
-	slow_us = slowest(dev, to, n);
-	embed_gate_enter();
-	pthread_mutex_unlock(&dev->objects);
-	return outer ? slow_us : 0;
-}
-
-void embed_mem_begin(void *c, char *const *to, uint32_t n, uint64_t bytes)
-{
-	struct embed_device *dev = ((struct embed_context *)c)->dev;
-	u32 us;
-
-	embed_gate_enter();
-	if (!READ_ONCE(dev->moving) || !bytes)
-		return;
-	embed_gate_leave();
-	us = begin_slowly(dev, to, n, bytes);
-	if (!us)
-		return;
-	/* Not inside; then it marks again, what was taken meanwhile. */
-	embed_gate_leave();
-	nanosleep(&(struct timespec){ .tv_nsec = us * 1000l }, NULL);
-	begin_slowly(dev, to, n, bytes);
-}
-
-void embed_mem_end(void *c)
-{
-	(void)c;
-	embed_gate_leave();
 }

@@ -200,13 +200,17 @@ void embed_move_free(struct embed_mem *m);
 int embed_move_copy(struct embed_mem *m, struct embed_copied *c);
 int embed_move_flip(struct embed_mem *m);
 
+/* sled.c */
+int embed_sled_query(struct embed_context *ctx, struct vn_sled_query *a);
+int embed_sled_cancel(struct embed_device *dev, u32 sled, u64 operation);
+
 /* drain.c */
 struct embed_session;
-int embed_sled_query(struct embed_context *ctx, struct vn_sled_query *a);
 int embed_drain_open(struct embed_device *dev, struct vn_drain_open *a, struct embed_session **to);
 int embed_drain_step(struct embed_session *s, struct vn_drain_step *a);
 void embed_drain_close(struct embed_session *s);
-int embed_drain_cancel(struct embed_device *dev, u32 sled, u64 operation);
+
+/* cpu.c */
 void embed_mem_begin(void *ctx, char *const *to, uint32_t n, uint64_t bytes);
 void embed_mem_end(void *ctx);
 

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The CPU's own writes to HBM of the embedded device, while some of it moves. */
+#include <time.h>
+
+#include "embed.h"
+
+/* The allocation in which an address lies, of any context; objects held. */
+static struct embed_mem *mem_at(struct embed_device *dev, const void *p)
+{
+	struct embed_context *ctx;
+	struct embed_mem *m;
+
+	for (ctx = dev->contexts; ctx; ctx = ctx->next)
+		for (m = ctx->mems; m; m = m->next)
+			if ((u64)((const u8 *)p - m->hbm.base) < m->hbm.bytes)
+				return m;
+	return NULL;
+}
+
+/* Marks what can be; the first that is fenced, or NULL. objects held. */
+static struct embed_mem *mark(struct embed_device *dev, char *const *to, u32 n, u64 bytes)
+{
+	struct embed_mem *m;
+	u64 off, most;
+
+	for (u32 i = 0; i < n; i++) {
+		m = mem_at(dev, to[i]);
+		if (!m || !READ_ONCE(m->hbm.dirty))
+			continue;
+		if (READ_ONCE(m->hbm.fenced))
+			return m;
+		off = (u64)((const u8 *)to[i] - m->hbm.base);
+		most = m->hbm.bytes - off;
+		vn_hbm_mark(m->hbm.dirty, off, bytes < most ? bytes : most);
+	}
+	return NULL;
+}
+
+/* objects held */
+static u32 slowest(struct embed_device *dev, char *const *to, u32 n)
+{
+	const struct embed_mem *m;
+	u32 us = 0;
+
+	for (u32 i = 0; i < n; i++) {
+		m = mem_at(dev, to[i]);
+		if (m && READ_ONCE(m->hbm.slow_us) > us)
+			us = READ_ONCE(m->hbm.slow_us);
+	}
+	return us;
+}
+
+/* Something moves: is it this? How long to rest, before it is too late for that. */
+static u32 begin_slowly(struct embed_device *dev, char *const *to, u32 n, u64 bytes)
+{
+	bool outer = !embed_gate_inside();
+	u32 slow_us;
+
+	pthread_mutex_lock(&dev->objects);
+	/* Who is inside is waited for before anything is taken: he need not wait. */
+	while (mark(dev, to, n, bytes) && outer) {
+		vn_fetch_add(&dev->fence_waits, 1ull);
+		pthread_cond_wait(&dev->unfenced, &dev->objects);
+	}
+	slow_us = slowest(dev, to, n);
+	embed_gate_enter();
+	pthread_mutex_unlock(&dev->objects);
+	return outer ? slow_us : 0;
+}
+
+void embed_mem_begin(void *c, char *const *to, uint32_t n, uint64_t bytes)
+{
+	struct embed_device *dev = ((struct embed_context *)c)->dev;
+	u32 us;
+
+	embed_gate_enter();
+	if (!READ_ONCE(dev->moving) || !bytes)
+		return;
+	embed_gate_leave();
+	us = begin_slowly(dev, to, n, bytes);
+	if (!us)
+		return;
+	/* Not inside; then it marks again, what was taken meanwhile. */
+	embed_gate_leave();
+	nanosleep(&(struct timespec){ .tv_nsec = us * 1000l }, NULL);
+	begin_slowly(dev, to, n, bytes);
+}
+
+void embed_mem_end(void *c)
+{
+	(void)c;
+	embed_gate_leave();
+}

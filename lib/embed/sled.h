@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Sleds of the embedded device. Every function takes sleds_lock. */
+#ifndef VN_EMBED_SLED_H
+#define VN_EMBED_SLED_H
+
+#include "embed.h"
+
+/* Where chips of a sled can go; counts them in a. As vn_drain_place(), and DRAIN_OPEN. */
+int embed_sled_plan(struct embed_device *dev, struct vn_drain_open *a, struct vn_moves *m);
+/* The same, and from then on it is PLANNED, and the slots are taken. */
+int embed_sled_begin(struct embed_device *dev, struct vn_drain_open *a, struct vn_moves *m);
+/* It is VALIDATING from then on; and was that before. */
+int embed_sled_begin_back(struct embed_device *dev, u32 sled, struct embed_sled *was);
+
+void embed_sled_go(struct embed_device *dev, u32 sled, u32 state);
+/* Has somebody called off what drains it? */
+bool embed_sled_off(struct embed_device *dev, u32 sled);
+/* It is VERIFIED, and too late for that; or -ECANCELED. */
+int embed_sled_verify(struct embed_device *dev, u32 sled);
+/* Its chips are where they were to go, in the next epoch. */
+void embed_sled_moved(struct embed_device *dev, const struct vn_moves *m);
+/* The session is over: what the sled is without it; slots that were taken (or NULL) are free. */
+void embed_sled_become(struct embed_device *dev, u32 sled, const struct embed_sled *as,
+		       const struct vn_moves *m);
+
+#endif
