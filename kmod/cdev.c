@@ -18,6 +18,7 @@
 #include "mmap.h"
 #include "plan.h"
 #include "queue.h"
+#include "sled.h"
 #include "status.h"
 #include "window.h"
 

@@ -32,9 +32,9 @@ struct vn_chip {
  *   session.lock in drain.c
  *     vn_server.hbm_lock
  *       vn_mem.fault_lock
- *       sled_lock in drain.c
- *     say_lock in drain.c
- *       sled_lock in drain.c
+ *       sled_lock in sled.c
+ *     say_lock in sled.c
+ *       sled_lock in sled.c
  *   vn_kqueue.run_lock		(a holder that runs descriptors has a runner)
  *     ready_lock in worker.c
  * dead_lock and fault_lock are also taken in page faults, below mmap_lock; nothing is copied

@@ -5,8 +5,8 @@
 #include <linux/slab.h>
 #include <linux/mm.h>
 #include "engine/validate.h"
-#include "drain.h"
 #include "pool.h"
+#include "sled.h"
 
 #define ROUNDS	4u
 

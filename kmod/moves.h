@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* All HBM of the chips that move together: what move.h does, for every allocation. */
+#ifndef VN_MOVES_H
+#define VN_MOVES_H
+
+#include "engine/drain.h"
+#include "move.h"
+
+/* A copy for each allocation: 0, -ENOMEM, -EINTR; then some have one. */
+int vn_moves_new(const struct vn_moves *m);
+/* Nobody marks any more; copies go, or, after the flip, what they are copies of. */
+void vn_moves_drop(const struct vn_moves *m);
+/* What was copied is cleared. */
+void vn_moves_scrub(const struct vn_moves *m);
+
+/* All there is on the chips, with a copy or without. */
+u64 vn_moves_bytes(const struct vn_moves *m);
+
+/* From now on whoever writes there marks it, and all counts as written. */
+void vn_moves_watch(const struct vn_moves *m);
+/* Takes the marks; returns when who marked has written. */
+void vn_moves_take(const struct vn_moves *m);
+/*
+ * The next piece of what was taken, of any allocation. 0 with *more: there may be another;
+ * or as vn_move_copy().
+ */
+int vn_moves_copy(const struct vn_moves *m, struct vn_copied *c, bool *more);
+/* Who writes is to rest so long, microseconds. */
+void vn_moves_slow(const struct vn_moves *m, u32 us);
+
+/* Every allocation that moves; it takes no break. Under hbm_lock, as those below. */
+#define vn_moves_for_each(m, i, mem)						\
+	for (i = 0; i < (m)->n; i++)						\
+		list_for_each_entry(mem, &vn_server.chip[(m)->chip[i]].mems, on)	\
+			if (mem->move)
+
+u64 vn_moves_dirty(const struct vn_moves *m);
+u64 vn_moves_total(const struct vn_moves *m);
+/* The pause: no writer begins; the copies take over; writers may again. */
+void vn_moves_fence(const struct vn_moves *m);
+void vn_moves_flip(const struct vn_moves *m);
+void vn_moves_unfence(const struct vn_moves *m);
+
+#endif
