@@ -106,6 +106,7 @@ static int finish_open(struct vn_lib_device *d, vn_device_t *dev)
 		free(d);
 		return err;
 	}
+	d->health = d->home->health ? d->home->health(d->ctx) : NULL;
 	pthread_mutex_init(&d->handles_lock, NULL);
 	pthread_mutex_init(&d->mems_lock, NULL);
 	*dev = d;

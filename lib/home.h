@@ -47,6 +47,12 @@ struct vn_home {
 	void (*drain_close)(void *session);
 	/* As DRAIN_CANCEL of netlink, with its errors. */
 	int (*drain_cancel)(void *ctx, uint32_t sled, uint64_t operation);
+	/* NULL: it takes none. fault_list: how many there are, at most max go to `to`. */
+	int (*fault_make)(void *ctx, const struct vn_fault *f);
+	int (*fault_clear)(void *ctx, const struct vn_fault *f);
+	int (*fault_list)(void *ctx, struct vn_fault *to, unsigned int max);
+	/* What is lost, for as long as the context is open; NULL: nobody knows. */
+	const struct vn_health *(*health)(void *ctx);
 	/* Netlink that has joined the events; NULL: it has none. */
 	int (*events)(void *ctx, struct vn_nl **nl);
 	/*
@@ -77,6 +83,7 @@ struct vn_lib_device {
 	void *ctx;
 	char spec[320];
 	struct vn_query query;
+	const struct vn_health *health; /* or NULL */
 	uint64_t calls; /* atomic */
 	uint8_t attached[VN_MAX_CHIPS]; /* atomic */
 	/* Handles that are out, for vn_close(). */

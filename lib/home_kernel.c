@@ -13,6 +13,9 @@
 #include "home.h"
 #include "netlink.h"
 
+/* A page of the host's. */
+#define HEALTH_BYTES 4096
+
 /*
  * A mapping holds the node open: what is still mapped goes when the context
  * does, or its memory would stay taken.
@@ -28,6 +31,7 @@ struct node {
 	char path[256];
 	pthread_mutex_t mappings_lock;
 	struct mapping *mappings;
+	const struct vn_health *health; /* or NULL */
 };
 
 static int open_path(const char *path, void **ctx)
@@ -45,6 +49,9 @@ static int open_path(const char *path, void **ctx)
 		return vn_fail(err, "%s: %s", path, strerror(-err));
 	}
 	pthread_mutex_init(&n->mappings_lock, NULL);
+	n->health = mmap(NULL, HEALTH_BYTES, PROT_READ, MAP_SHARED, n->fd, VN_HEALTH_OFFSET);
+	if (n->health == MAP_FAILED)
+		n->health = NULL;
 	*ctx = n;
 	return 0;
 }
@@ -69,6 +76,8 @@ static void kernel_close(void *ctx)
 		munmap(m->ptr, m->bytes);
 		free(m);
 	}
+	if (n->health)
+		munmap((void *)n->health, HEALTH_BYTES);
 	close(n->fd);
 	pthread_mutex_destroy(&n->mappings_lock);
 	free(n);
@@ -243,6 +252,11 @@ static int kernel_events(void *ctx, struct vn_nl **nl)
 	return err;
 }
 
+static const struct vn_health *kernel_health(void *ctx)
+{
+	return ((struct node *)ctx)->health;
+}
+
 static int kernel_fd(void *ctx)
 {
 	return ((struct node *)ctx)->fd;
@@ -264,5 +278,6 @@ const struct vn_home vn_home_kernel = {
 	.drain_step = kernel_drain_step,
 	.drain_close = kernel_drain_close,
 	.drain_cancel = kernel_drain_cancel,
+	.health = kernel_health,
 	.events = kernel_events,
 };

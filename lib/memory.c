@@ -41,7 +41,7 @@ static int out_of_memory(vn_device_t dev, uint32_t chip, uint64_t bytes, int err
 			     (unsigned long long)q.hbm_bytes);
 	else
 		vn_set_error("chip %u: %llu bytes asked: %s", chip, (unsigned long long)bytes,
-			     strerror(-err));
+			     err == -EHOSTDOWN ? "the chip is lost" : strerror(-err));
 	return err;
 }
 

@@ -34,8 +34,9 @@ int vn_queue_create(vn_device_t dev, uint32_t chip, uint32_t depth, int eventfd,
 	if (err) {
 		free(q);
 		return vn_fail(err, "chip %u: queue of depth %u: %s", chip, depth,
-			       err == -EINVAL ? "want a power of two from 8 to 65536"
-					      : strerror(-err));
+			       err == -EINVAL	   ? "want a power of two from 8 to 65536"
+			       : err == -EHOSTDOWN ? "the chip is lost"
+						   : strerror(-err));
 	}
 	err = dev->home->map(dev->ctx, c.mmap_offset, c.mmap_bytes, true, (void **)&q->ring);
 	if (err) {

@@ -57,6 +57,8 @@ static const char *const status_names[VN_STATUS_COUNT] = {
 	[VN_BAD_RING] = "impossible ring index",
 	[VN_BUSY_PLAN] = "plan is running on another queue",
 	[VN_CANCELLED] = "cancelled",
+	[VN_CHIP_LOST] = "the chip is lost, its own or that of its memory",
+	[VN_LINK_DOWN] = "no way through the switch",
 };
 
 const char *vn_opcode_name(u32 opcode)

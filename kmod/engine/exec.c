@@ -34,6 +34,8 @@ static void *inside(struct lookup *l, const struct vn_window *w, u64 off, u64 by
 	off += w->offset;
 	if (off & (align - 1))
 		return miss(l, VN_BAD_ALIGN);
+	if (READ_ONCE(w->hbm->lost))
+		return miss(l, VN_CHIP_LOST);
 	if (write && !vn_hbm_write(w->hbm, off, bytes)) {
 		l->fenced = true;
 		return NULL;
@@ -79,6 +81,9 @@ static void *operand(struct lookup *l, const struct vn_operand *o, u64 skip, u64
 			return miss(l, VN_BAD_RANGE);
 	}
 	l->chip = chip;
+	if (READ_ONCE(l->env->sw->faulty) && chip < l->env->sw->chips &&
+	    !vn_switch_reaches(l->env->sw, l->env->chip, chip))
+		return miss(l, VN_LINK_DOWN);
 	if (!key)
 		return own(l, chip, off, skip, bytes, align, write);
 	t = vn_load_acquire(&l->env->domain->chip[vn_index(chip, (u32)VN_MAX_CHIPS)]);
@@ -373,6 +378,11 @@ enum vn_step vn_exec_chunk(struct vn_runner *r, const struct vn_env *env, struct
 	struct lookup l = { .env = env };
 	enum vn_step step = VN_STEP_DONE;
 
+	if (READ_ONCE(env->sw->faulty) && vn_switch_lost(env->sw, env->chip)) {
+		c->status = VN_CHIP_LOST;
+		c->detail = 0;
+		return VN_STEP_FAILED;
+	}
 	if (c->desc->opcode == VN_OP_NOP)
 		return VN_STEP_DONE;
 	vn_runner_enter(r);

@@ -26,6 +26,7 @@ struct vn_hbm {
 	u32 fenced;			/* atomic */
 	u32 slow_us;			/* atomic: who has written is to rest so long */
 	u16 chip;
+	u16 lost;			/* atomic: with its chip, for good */
 };
 
 /* Words that hold the marks of so many bytes. */
@@ -54,7 +55,8 @@ static inline bool vn_hbm_write(const struct vn_hbm *h, u64 off, u64 bytes)
 }
 
 /*
- * Moves marks of `words` words from one set to another; how many that has then. Then wait for the runners; then copy.
+ * Moves marks of `words` words from one set to another; how many that has then. Then wait
+ * for the runners; then copy.
  */
 u64 vn_hbm_take(u64 *dirty, u64 *taken, u64 words);
 /* How many marks there are. */

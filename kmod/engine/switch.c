@@ -56,6 +56,26 @@ void vn_switch_move(struct vn_switch *sw, u32 chip, u32 slot)
 	WRITE_ONCE(sw->slot_of[chip], (u16)slot);
 }
 
+bool vn_switch_lost(const struct vn_switch *sw, u32 chip)
+{
+	return READ_ONCE(sw->lost[chip / 64]) >> chip % 64 & 1;
+}
+
+u32 vn_switch_cut(const struct vn_switch *sw, u32 a_sled, u32 b_sled)
+{
+	u64 cut = READ_ONCE(sw->cut);
+
+	if (a_sled == b_sled)
+		return VN_ANY_SLED;
+	return cut >> a_sled & 1 ? a_sled : cut >> b_sled & 1 ? b_sled : VN_ANY_SLED;
+}
+
+bool vn_switch_reaches(const struct vn_switch *sw, u32 a, u32 b)
+{
+	return vn_switch_cut(sw, vn_switch_sled(sw, READ_ONCE(sw->slot_of[a])),
+			     vn_switch_sled(sw, READ_ONCE(sw->slot_of[b]))) == VN_ANY_SLED;
+}
+
 /* One writer each, so no read-modify-write is needed; readers see whole words. */
 static void add(u64 *count, u64 n)
 {

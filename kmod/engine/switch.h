@@ -15,9 +15,10 @@
 
 #define VN_PLANES	4u
 
-/* What is at a slot where no chip is: nothing, or one that is to come. */
+/* What is at a slot where no chip is: nothing, one that is to come, or not even power. */
 #define VN_SLOT_FREE	0xffffu
 #define VN_SLOT_TAKEN	0xfffeu
+#define VN_SLOT_OFF	0xfffdu
 
 /* Per slot and plane. One writer (the runner that owns it), many readers. */
 struct vn_traffic {
@@ -35,6 +36,11 @@ struct vn_switch {
 	u32 sleds, spares, chips_per_sled, chips, slots, racks;
 	u16 slot_of[VN_MAX_CHIPS];	/* virtual chip -> slot */
 	u16 chip_at[VN_MAX_SLOTS];	/* slot -> virtual chip, or VN_SLOT_... */
+	/* What is out of order (fault.h), a bit each; faulty: any of lost and cut. */
+	u32 faulty;
+	u64 lost[(VN_MAX_CHIPS + 63) / 64];	/* virtual chips */
+	u64 bad[(VN_MAX_SLOTS + 63) / 64];	/* slots */
+	u64 cut;			/* sleds whose links are */
 };
 
 /* Identity map, epoch 1. -1 when the shape is not one this switch can have. */
@@ -47,6 +53,11 @@ u32 vn_switch_rack(const struct vn_switch *sw, u32 sled);
 u32 vn_switch_plane(u32 src_slot, u32 dst_slot, u32 flow);
 /* The chip is at that slot from now on, and its old one is free. One writer. */
 void vn_switch_move(struct vn_switch *sw, u32 chip, u32 slot);
+bool vn_switch_lost(const struct vn_switch *sw, u32 chip);
+/* Is there a way between two virtual chips? */
+bool vn_switch_reaches(const struct vn_switch *sw, u32 a, u32 b);
+/* The sled whose links are in the way between two; VN_ANY_SLED: none. */
+u32 vn_switch_cut(const struct vn_switch *sw, u32 a_sled, u32 b_sled);
 /* Bytes go from one virtual chip to another. */
 void vn_switch_count(const struct vn_switch *sw, struct vn_traffic *t, u32 src, u32 dst, u32 flow,
 		     u64 bytes);

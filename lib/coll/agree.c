@@ -33,7 +33,7 @@ static uint32_t look(const struct vn_lib_comm *c, uint64_t round, bool late, str
 			    round;
 
 		/* It may have died since it came. */
-		if (coll_gone(t, r) || (late && !here))
+		if (coll_gone(t, r) || coll_lost(t, r) || (late && !here))
 			gone->bits[r / 64] |= 1ull << r % 64;
 		else if (!here)
 			open++;
@@ -117,6 +117,10 @@ int vn_comm_agree(vn_comm_t c, int *gone, int *ngone)
 		return vn_fail(-ESTALE, "rank %u: the others have gone on without it", c->rank);
 	view = &c->team->board.gone[2 * (v & 0xffff) + round % 2];
 	self = view->bits[c->rank / 64] >> c->rank % 64 & 1;
+	if (self && coll_lost(c->team, c->rank))
+		return vn_fail(-ESTALE,
+			       "rank %u: its chip %u was lost: the others go on without it",
+			       c->rank, c->team->board.member[c->rank].chip);
 	if (self)
 		return vn_fail(-ESTALE,
 			       "rank %u: it came too late, the others agreed that it is gone",

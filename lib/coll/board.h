@@ -92,6 +92,7 @@ struct coll_member {
 	uint64_t completed; /* atomic: collectives it is through with */
 	uint64_t posted; /* atomic */
 	uint32_t chip;
+	uint32_t born; /* how often that had been lost and found when it joined */
 	uint32_t pid; /* as rank 0's process sees it */
 	uint32_t bell; /* key of its semaphore, if ranks are apart */
 	bool joined;

@@ -34,6 +34,7 @@
 #include "../queue.h"
 #include "../../kmod/engine/ops.h"
 #include "../include/vneuron/coll.h"
+#include "../include/vneuron/fault.h"
 #include "board.h"
 #include "fence.h"
 #include "step.h"
@@ -81,6 +82,7 @@ struct coll_team {
 	int board_fd; /* -1: memory of this process */
 	struct coll_reach *reach; /* what is mapped of others */
 	uint64_t looked; /* atomic: when it was seen who is alive */
+	uint32_t changes; /* atomic: of what is lost anywhere, of which none is this one's */
 	uint32_t speaker; /* a rank of this process, under whose name its errors stand */
 	struct vn_mem params; /* [COLL_SLOTS][2 * ranks] operands */
 
@@ -234,6 +236,10 @@ uint64_t coll_grace(const struct coll_team *t);
 bool coll_gone(const struct coll_team *t, uint32_t rank);
 /* Its memory can't be reached, as vn_error() says: because it has died, or fails so. */
 void coll_fail_reach(struct coll_team *t, uint32_t rank, int err);
+/* Its chip is lost, or was since it joined. */
+bool coll_lost(const struct coll_team *t, uint32_t rank);
+/* Something was lost, or found: fails the communicator, and is false, if that concerns it. */
+bool coll_still_healthy(struct coll_team *t);
 /* The device refused an operation: likewise. */
 void coll_fail_device(struct coll_team *t, uint64_t seq, uint32_t status);
 /* Fails the communicator if a rank's process has died; now and then only. */
@@ -247,6 +253,21 @@ bool coll_elsewhere(const struct coll_team *here, bool (*fn)(struct coll_team *t
 static inline int coll_failed(const struct coll_team *t)
 {
 	return -(int)(__atomic_load_n(&t->board.head->fault, __ATOMIC_SEQ_CST) & 0xffff);
+}
+
+/*
+ * What was read until now was not of a chip that is lost. A look at one line that hardly
+ * ever changes.
+ */
+static inline bool coll_healthy(struct coll_team *t)
+{
+	const struct vn_health *h = t->dev->health;
+
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return !h ||
+	       __atomic_load_n(&h->changes, __ATOMIC_RELAXED) ==
+		       __atomic_load_n(&t->changes, __ATOMIC_RELAXED) ||
+	       coll_still_healthy(t);
 }
 
 /*

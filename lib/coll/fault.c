@@ -64,6 +64,62 @@ bool coll_gone(const struct coll_team *t, uint32_t rank)
 	return t->apart && !t->seat[rank].comm && !coll_board_holder(t->board_fd, rank);
 }
 
+bool coll_lost(const struct coll_team *t, uint32_t rank)
+{
+	const struct coll_member *m = &t->board.member[rank];
+	const struct vn_health *h = t->dev->health;
+
+	return h && __atomic_load_n(&h->chip[m->chip], __ATOMIC_ACQUIRE) != m->born;
+}
+
+static uint32_t sled_of(const struct coll_team *t, uint32_t rank)
+{
+	struct vn_chip_query q;
+
+	return vn_chip_query(t->dev, t->board.member[rank].chip, &q) ? VN_ANY_SLED : q.sled;
+}
+
+/* A rank whose sled is cut off from that of another one. */
+static bool cut_off(const struct coll_team *t, uint32_t *who, uint32_t *sled)
+{
+	uint32_t first = sled_of(t, 0), cut = VN_ANY_SLED;
+	bool several = false;
+
+	for (uint32_t r = 0; r < t->ranks; r++) {
+		uint32_t s = sled_of(t, r);
+
+		several |= s != first;
+		if (cut == VN_ANY_SLED && vn_link_cut(t->dev, s)) {
+			*who = r;
+			cut = s;
+		}
+	}
+	*sled = cut;
+	return several && cut != VN_ANY_SLED;
+}
+
+bool coll_still_healthy(struct coll_team *t)
+{
+	uint32_t seen = __atomic_load_n(&t->dev->health->changes, __ATOMIC_ACQUIRE), sled, r;
+
+	for (r = 0; r < t->ranks; r++) {
+		if (!coll_lost(t, r))
+			continue;
+		coll_fail(t, -EHOSTDOWN, "rank %u: its chip %u was lost, on sled %u", r,
+			  t->board.member[r].chip, sled_of(t, r));
+		return false;
+	}
+	if (cut_off(t, &r, &sled)) {
+		coll_fail(t, -ENETUNREACH,
+			  "rank %u: no way from its chip %u through the switch: the links of sled "
+			  "%u are cut",
+			  r, t->board.member[r].chip, sled);
+		return false;
+	}
+	__atomic_store_n(&t->changes, seen, __ATOMIC_RELAXED);
+	return true;
+}
+
 static void fail_dead(struct coll_team *t, uint32_t rank)
 {
 	const struct coll_member *m = &t->board.member[rank];
@@ -102,6 +158,8 @@ void coll_fail_device(struct coll_team *t, uint64_t seq, uint32_t status)
 {
 	uint32_t who;
 
+	if (!coll_healthy(t))
+		return;
 	if ((status == VN_STALE_KEY || status == VN_BAD_KEY) && dies(t, 0, t->ranks - 1, &who))
 		fail_dead(t, who);
 	else
@@ -113,7 +171,7 @@ void coll_look_for_dead(struct coll_team *t)
 {
 	uint64_t now, looked = __atomic_load_n(&t->looked, __ATOMIC_RELAXED);
 
-	if (!t->apart || coll_failed(t))
+	if (coll_failed(t) || !coll_healthy(t) || !t->apart)
 		return;
 	now = vn_now();
 	if (now - looked < LOOK_NS ||

@@ -104,6 +104,8 @@ void join_count_rank(struct coll_team *t, uint32_t rank, uint32_t chip, pid_t pi
 	int err;
 
 	m->chip = chip;
+	m->born = t->dev->health ? __atomic_load_n(&t->dev->health->chip[chip], __ATOMIC_ACQUIRE)
+				 : 0;
 	m->pid = (uint32_t)pid;
 	m->joined = true;
 	if (++t->joined < t->ranks)
@@ -132,6 +134,8 @@ int join_checks(struct coll_team *t, uint32_t ranks, uint32_t rank, uint32_t chi
 		return vn_fail(-EEXIST, "rank %u: all %u have joined already", rank, t->ranks);
 	if (m[rank].joined || t->seat[rank].comm)
 		return vn_fail(-EEXIST, "rank %u has joined already", rank);
+	if (vn_chip_lost(t->dev, chip))
+		return vn_fail(-EHOSTDOWN, "rank %u: its chip %u is lost", rank, chip);
 	for (uint32_t r = 0; r < ranks; r++)
 		if (m[r].joined && m[r].chip == chip)
 			return vn_fail(-EEXIST, "rank %u: chip %u is that of rank %u", rank, chip,

@@ -276,7 +276,8 @@ static bool fail_all(struct vn_lib_comm *c, int err)
 			/* Others may be at its buffers. */
 			if (!d->pull && !coll_quiet(c))
 				break;
-			complete(c, d, !d->pull && finished(c, d) ? 0 : err);
+			complete(c, d,
+				 !d->pull && coll_healthy(c->team) && finished(c, d) ? 0 : err);
 		} else {
 			complete(c, d, err);
 			c->posted = c->completed;
@@ -296,7 +297,7 @@ bool coll_progress(struct vn_lib_comm *c)
 		coll_pair_offer(c);
 	while (c->completed < c->posted) {
 		d = coll_nth(c, c->completed);
-		if (!finished(c, d))
+		if (!finished(c, d) || !coll_healthy(c->team))
 			break;
 		complete(c, d, 0);
 		/* What waited for it. */

@@ -247,6 +247,26 @@ static int embed_session_cancel(void *c, uint32_t sled, uint64_t operation)
 	return embed_sled_cancel(((struct embed_context *)c)->dev, sled, operation);
 }
 
+static int embed_make_fault(void *c, const struct vn_fault *f)
+{
+	return embed_fault_make(((struct embed_context *)c)->dev, f);
+}
+
+static int embed_clear_fault(void *c, const struct vn_fault *f)
+{
+	return embed_fault_clear(((struct embed_context *)c)->dev, f);
+}
+
+static int embed_list_faults(void *c, struct vn_fault *to, unsigned int max)
+{
+	return embed_fault_list(((struct embed_context *)c)->dev, to, max);
+}
+
+static const struct vn_health *embed_health(void *c)
+{
+	return &((struct embed_context *)c)->dev->health;
+}
+
 static int embed_fd(void *c)
 {
 	(void)c;
@@ -269,6 +289,10 @@ const struct vn_home vn_home_embedded = {
 	.drain_step = embed_session_step,
 	.drain_close = embed_session_close,
 	.drain_cancel = embed_session_cancel,
+	.fault_make = embed_make_fault,
+	.fault_clear = embed_clear_fault,
+	.fault_list = embed_list_faults,
+	.health = embed_health,
 	.begin = embed_mem_begin,
 	.end = embed_mem_end,
 };

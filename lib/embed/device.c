@@ -71,6 +71,7 @@ int embed_device_new(const struct vn_spec *spec, struct embed_device **to)
 	vn_switch_init(&dev->sw, spec->sleds, spec->chips, spec->spares);
 	pthread_cond_init(&dev->unfenced, NULL);
 	pthread_mutex_init(&dev->sleds_lock, NULL);
+	dev->faults.health = &dev->health;
 	dev->hbm = spec->hbm;
 	dev->avx2 = !spec->scalar && __builtin_cpu_supports("avx2");
 	dev->nodes = numa_available() < 0 ? 1 : numa_max_node() + 1;

@@ -41,9 +41,10 @@ static void set_state(struct embed_session *s, u32 state)
 	embed_sled_go(s->dev, s->sled, state);
 }
 
-static bool called_off(const struct embed_session *s)
+/* Has it been called off, or something been lost? */
+static int check(const struct embed_session *s)
 {
-	return embed_sled_off(s->dev, s->sled);
+	return embed_sled_check(s->dev, s->sled, &s->moves);
 }
 
 static bool moves(const struct embed_session *s, const struct embed_mem *m)
@@ -184,7 +185,7 @@ static void slow_down(struct embed_session *s)
 
 static int round_of(struct embed_session *s)
 {
-	struct embed_copied c = { .deadline = UINT64_MAX };
+	struct embed_copied c = { .faults = &s->dev->faults, .deadline = UINT64_MAX };
 	struct embed_context *ctx;
 	struct embed_mem *m;
 	bool more = true;
@@ -196,7 +197,7 @@ static int round_of(struct embed_session *s)
 	/* Who marked before it was taken has written what he marked. */
 	err = pass(s, vn_now() + STAY_NS);
 	while (!err && more)
-		err = called_off(s) ? -ECANCELED : copy_piece(s, &c, &more);
+		err = check(s) ?: copy_piece(s, &c, &more);
 	s->pace.bytes += c.bytes;
 	s->pace.ns += c.ns;
 	s->copied += c.bytes;
@@ -218,7 +219,7 @@ static void fence(struct embed_session *s, u32 on)
 
 static int stop_copy(struct embed_session *s, u64 deadline)
 {
-	struct embed_copied c = { .deadline = deadline };
+	struct embed_copied c = { .faults = &s->dev->faults, .deadline = deadline };
 	struct embed_context *ctx;
 	struct embed_mem *m;
 	int err = 0;
@@ -229,7 +230,7 @@ static int stop_copy(struct embed_session *s, u64 deadline)
 			continue;
 		vn_hbm_take(m->move->dirty, m->move->taken, m->move->words);
 		c.room = UINT64_MAX;
-		err = called_off(s) ? -ECANCELED : embed_move_copy(m, &c);
+		err = check(s) ?: embed_move_copy(m, &c);
 	}
 	s->stop_bytes = c.bytes;
 	s->copied += c.bytes;
@@ -239,7 +240,7 @@ static int stop_copy(struct embed_session *s, u64 deadline)
 /* From here on it is too late to call it off. */
 static int verified(struct embed_session *s)
 {
-	int err = embed_sled_verify(s->dev, s->sled);
+	int err = embed_sled_verify(s->dev, s->sled, &s->moves);
 
 	if (!err)
 		s->state = VN_SLED_VERIFIED;
@@ -407,7 +408,9 @@ int embed_drain_open(struct embed_device *dev, struct vn_drain_open *a, struct e
 	a->fd = -1;
 	if (a->flags & VN_DRAIN_DRY_RUN)
 		return dry_run(dev, a);
-	s = calloc(1, sizeof(*s));
+	if (a->flags & VN_DRAIN_MAINTAIN)
+		return embed_sled_maintain(dev, a);
+	s = embed_drain_room(dev, 1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	pthread_mutex_init(&s->lock, NULL);
@@ -417,6 +420,7 @@ int embed_drain_open(struct embed_device *dev, struct vn_drain_open *a, struct e
 	s->budget_ns = a->budget_ns;
 	err = begin(s, a);
 	if (err) {
+		pthread_mutex_destroy(&s->lock);
 		free(s);
 		return err;
 	}
@@ -436,17 +440,21 @@ static int validate(struct embed_session *s)
 	int err = 0;
 
 	for (u32 i = 0; i <= n && !err; i++) {
-		block[i] = embed_take_pages(s->dev, i < n ? first + i : other, VN_VALIDATE_BYTES);
+		if (!vn_faults_alloc(&s->dev->faults))
+			block[i] = embed_take_pages(s->dev, i < n ? first + i : other,
+						    VN_VALIDATE_BYTES);
 		err = block[i] ? 0 : -ENOMEM;
 	}
-	s->fault = VN_FAULT_NONE;
+	s->fault = vn_faults_of_sled(sw, s->sled, &s->slot);
+	if (s->fault)
+		err = err ?: -EIO;
 	for (u32 i = 0; i < 4 && !err; i++) {
 		r = embed_runner_get(s->dev);
 		s->fault = vn_validate(&r->r, block, n + 1, s->operation + i, &bad);
 		embed_runner_put(s->dev, r);
 		err = s->fault ? -EIO : 0;
+		s->slot = bad < n ? first + bad : other;
 	}
-	s->slot = bad < n ? first + bad : other;
 	for (u32 i = 0; i <= n && block[i]; i++)
 		munmap(block[i], VN_VALIDATE_BYTES);
 	return err;
@@ -473,8 +481,9 @@ static int step(struct embed_session *s, u32 to)
 	if (s->back)
 		return s->state == VN_SLED_VALIDATING && to == VN_SLED_IN_SERVICE ? come_back(s)
 										  : -EINVAL;
-	if (s->state < VN_SLED_COMMITTED && called_off(s))
-		return -ECANCELED;
+	err = s->state < VN_SLED_COMMITTED ? check(s) : 0;
+	if (err)
+		return err;
 
 	switch (to) {
 	case VN_SLED_CORDONED:
@@ -519,7 +528,7 @@ int embed_drain_step(struct embed_session *s, struct vn_drain_step *a)
 		s->total = total;
 	a->total_bytes = s->total;
 	a->dirty_bytes = s->state == VN_SLED_PRECOPY ? dirty : 0;
-	a->state = s->state;
+	a->state = embed_sled_faulted(s->dev, s->sled) ? VN_SLED_FAULTED : s->state;
 	a->rounds = s->rounds;
 	a->copied_bytes = s->copied;
 	a->rate = vn_pace_rate(&s->pace);

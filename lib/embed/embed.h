@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "../../kmod/engine/drain.h"
+#include "../../kmod/engine/fault.h"
 #include "../../kmod/engine/sched.h"
 #include "../include/vneuron.h"
 
@@ -51,13 +52,15 @@ struct embed_device {
 	pthread_cond_t unfenced; /* with objects: a fence is down, a piece is copied */
 	pthread_mutex_t sleds_lock;
 	struct embed_sled sled[VN_MAX_SLEDS + VN_MAX_SPARES];
+	struct vn_faults faults;
+	struct vn_health health;
 	u64 hbm; /* bytes per chip */
 	u64 hbm_used[VN_MAX_CHIPS];
 	u32 queues[VN_MAX_CHIPS];
 	u32 windows[VN_MAX_CHIPS];
 	int nodes; /* NUMA nodes, at least 1 */
 	bool avx2;
-	struct vn_switch sw;
+	struct vn_switch sw; /* what is out of order there: sleds_lock */
 
 	u32 nrunners;
 	struct embed_runner *runners;
@@ -100,6 +103,7 @@ struct embed_move {
 
 /* How much may be copied, and what it came to. */
 struct embed_copied {
+	struct vn_faults *faults; /* that it may run into */
 	u64 room, deadline;
 	u64 bytes, ns;
 };
@@ -203,6 +207,13 @@ int embed_move_flip(struct embed_mem *m);
 /* sled.c */
 int embed_sled_query(struct embed_context *ctx, struct vn_sled_query *a);
 int embed_sled_cancel(struct embed_device *dev, u32 sled, u64 operation);
+
+/* fault.c: as fault_make() and the next of struct vn_home */
+int embed_fault_make(struct embed_device *dev, const struct vn_fault *f);
+int embed_fault_clear(struct embed_device *dev, const struct vn_fault *f);
+int embed_fault_list(struct embed_device *dev, struct vn_fault *to, unsigned int max);
+/* Room for a drain, zero: n of that size; NULL also if that is the fault. */
+void *embed_drain_room(struct embed_device *dev, size_t n, size_t size);
 
 /* drain.c */
 struct embed_session;

@@ -74,7 +74,9 @@ int embed_mem_alloc(struct embed_context *ctx, struct vn_mem_alloc *a)
 	if (!m)
 		return -ENOMEM;
 	pthread_mutex_lock(&dev->objects);
-	err = bytes > dev->hbm - dev->hbm_used[a->chip] ? -ENOSPC : embed_table_room(&ctx->own);
+	err = vn_switch_lost(&dev->sw, a->chip)		  ? -EHOSTDOWN
+	      : bytes > dev->hbm - dev->hbm_used[a->chip] ? -ENOSPC
+							  : embed_table_room(&ctx->own);
 	if (!err) {
 		m->hbm.base = embed_take_pages(dev, dev->sw.slot_of[a->chip], bytes);
 		err = m->hbm.base ? 0 : -ENOMEM;

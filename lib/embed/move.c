@@ -13,14 +13,15 @@
 
 int embed_move_new(struct embed_device *dev, struct embed_mem *m, u32 slot)
 {
-	struct embed_move *mv = calloc(1, sizeof(*mv));
+	struct embed_move *mv = embed_drain_room(dev, 1, sizeof(*mv));
 
 	if (!mv)
 		return -ENOMEM;
 	mv->words = vn_hbm_words(m->hbm.bytes);
-	mv->dirty = calloc(mv->words, sizeof(u64));
-	mv->taken = calloc(mv->words, sizeof(u64));
-	mv->copy = embed_take_pages(dev, slot, m->hbm.bytes);
+	mv->dirty = embed_drain_room(dev, mv->words, sizeof(u64));
+	mv->taken = embed_drain_room(dev, mv->words, sizeof(u64));
+	if (!vn_faults_alloc(&dev->faults))
+		mv->copy = embed_take_pages(dev, slot, m->hbm.bytes);
 	if (mv->dirty && mv->taken && mv->copy) {
 		m->move = mv;
 		return 0;
@@ -54,7 +55,7 @@ static u32 crc_of(const void *page)
 }
 
 /* A page may change while it is read: what was read is what is compared. */
-__attribute__((no_sanitize("thread"))) static int copy_page(u8 *to, const u8 *from)
+__attribute__((no_sanitize("thread"))) static int copy_page(u8 *to, const u8 *from, bool corrupt)
 {
 	u64 buffer[VN_HBM_PAGE / 8];
 	u32 crc;
@@ -63,6 +64,8 @@ __attribute__((no_sanitize("thread"))) static int copy_page(u8 *to, const u8 *fr
 		buffer[i] = READ_ONCE(((const u64 *)from)[i]);
 	crc = crc_of(buffer);
 	memcpy(to, buffer, VN_HBM_PAGE);
+	if (corrupt)
+		to[crc % VN_HBM_PAGE] ^= 1;
 	return crc_of(to) == crc ? 0 : -EIO;
 }
 
@@ -74,7 +77,8 @@ int embed_move_copy(struct embed_mem *m, struct embed_copied *c)
 
 	/* It is there already, if the flip of another one failed. */
 	while (mv->copy && !err && c->room && vn_hbm_run(mv->taken, pages, &page)) {
-		err = copy_page(mv->copy + page * VN_HBM_PAGE, m->hbm.base + page * VN_HBM_PAGE);
+		err = copy_page(mv->copy + page * VN_HBM_PAGE, m->hbm.base + page * VN_HBM_PAGE,
+				vn_faults_copy(c->faults));
 		/* What is not there yet stays to be copied. */
 		if (err)
 			break;

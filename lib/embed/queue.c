@@ -33,6 +33,8 @@ int embed_queue_create(struct embed_context *ctx, struct vn_queue_create *a)
 
 	if (!ctx->attached[a->chip])
 		return -EACCES;
+	if (vn_switch_lost(&dev->sw, a->chip))
+		return -EHOSTDOWN;
 	q = calloc(1, sizeof(*q));
 	if (!q)
 		return -ENOMEM;

@@ -10,31 +10,61 @@
 #include "../error.h"
 #include "sled.h"
 
+static bool faulted(const struct embed_device *dev, u32 sled)
+{
+	return dev->sled[sled].s.state == VN_SLED_FAULTED;
+}
+
+bool embed_sled_faulted(struct embed_device *dev, u32 sled)
+{
+	bool is;
+
+	pthread_mutex_lock(&dev->sleds_lock);
+	is = faulted(dev, sled);
+	pthread_mutex_unlock(&dev->sleds_lock);
+	return is;
+}
+
 void embed_sled_go(struct embed_device *dev, u32 sled, u32 state)
 {
 	pthread_mutex_lock(&dev->sleds_lock);
-	dev->sled[sled].s.state = state;
+	if (!faulted(dev, sled))
+		dev->sled[sled].s.state = state;
 	pthread_mutex_unlock(&dev->sleds_lock);
 }
 
-bool embed_sled_off(struct embed_device *dev, u32 sled)
+static int check(const struct embed_device *dev, u32 sled, const struct vn_moves *m)
 {
-	bool off;
+	int err = faulted(dev, sled) ? -EHOSTDOWN : dev->sled[sled].off ? -ECANCELED : 0;
 
-	pthread_mutex_lock(&dev->sleds_lock);
-	off = dev->sled[sled].off;
-	pthread_mutex_unlock(&dev->sleds_lock);
-	return off;
+	for (u32 i = 0; i < m->n && !err; i++) {
+		u32 to = vn_switch_sled(&dev->sw, m->slot[i]);
+
+		if (faulted(dev, to))
+			err = -EHOSTDOWN;
+		else if (vn_switch_cut(&dev->sw, sled, to) != VN_ANY_SLED)
+			err = -ENETUNREACH;
+	}
+	return err;
 }
 
-int embed_sled_verify(struct embed_device *dev, u32 sled)
+int embed_sled_check(struct embed_device *dev, u32 sled, const struct vn_moves *m)
 {
-	int err = 0;
+	int err;
 
 	pthread_mutex_lock(&dev->sleds_lock);
-	if (dev->sled[sled].off)
-		err = -ECANCELED;
-	else
+	err = check(dev, sled, m);
+	pthread_mutex_unlock(&dev->sleds_lock);
+	return err;
+}
+
+int embed_sled_verify(struct embed_device *dev, u32 sled, const struct vn_moves *m)
+{
+	int err;
+
+	pthread_mutex_lock(&dev->sleds_lock);
+	err = check(dev, sled, m);
+	if (!err)
 		dev->sled[sled].s.state = VN_SLED_VERIFIED;
 	pthread_mutex_unlock(&dev->sleds_lock);
 	return err;
@@ -43,10 +73,22 @@ int embed_sled_verify(struct embed_device *dev, u32 sled)
 void embed_sled_moved(struct embed_device *dev, const struct vn_moves *m)
 {
 	pthread_mutex_lock(&dev->sleds_lock);
-	for (u32 i = 0; i < m->n; i++)
+	for (u32 i = 0; i < m->n; i++) {
 		vn_switch_move(&dev->sw, m->chip[i], m->slot[i]);
+		vn_faults_revive(&dev->sw, &dev->faults, m->chip[i]);
+	}
 	WRITE_ONCE(dev->sw.epoch, dev->sw.epoch + 1);
 	pthread_mutex_unlock(&dev->sleds_lock);
+}
+
+/* Slots of a sled without chips get power, or lose it; sleds_lock held. */
+static void power(struct embed_device *dev, u32 sled, bool on)
+{
+	u32 first = sled * dev->sw.chips_per_sled;
+
+	for (u32 slot = first; slot < first + dev->sw.chips_per_sled; slot++)
+		if (dev->sw.chip_at[slot] == (on ? VN_SLOT_OFF : VN_SLOT_FREE))
+			dev->sw.chip_at[slot] = on ? VN_SLOT_FREE : VN_SLOT_OFF;
 }
 
 void embed_sled_become(struct embed_device *dev, u32 sled, const struct embed_sled *as,
@@ -55,7 +97,13 @@ void embed_sled_become(struct embed_device *dev, u32 sled, const struct embed_sl
 	pthread_mutex_lock(&dev->sleds_lock);
 	for (u32 i = 0; m && i < m->n; i++)
 		dev->sw.chip_at[m->slot[i]] = VN_SLOT_FREE;
-	dev->sled[sled] = *as;
+	if (!faulted(dev, sled)) {
+		dev->sled[sled] = *as;
+		if (as->s.state == VN_SLED_IN_SERVICE)
+			vn_faults_revive_sled(&dev->sw, &dev->faults, sled);
+		else if (as->s.state == VN_SLED_MAINTENANCE)
+			power(dev, sled, false);
+	}
 	pthread_mutex_unlock(&dev->sleds_lock);
 }
 
@@ -91,6 +139,12 @@ int embed_sled_plan(struct embed_device *dev, struct vn_drain_open *a, struct vn
 	return err;
 }
 
+static void by_whom(struct embed_sled *sled, const struct vn_drain_open *a, u32 state)
+{
+	*sled = (struct embed_sled){ .s = { state, a->operation }, .uid = getuid() };
+	memcpy(sled->reason, a->reason, VN_REASON);
+}
+
 int embed_sled_begin(struct embed_device *dev, struct vn_drain_open *a, struct vn_moves *m)
 {
 	struct embed_sled *sled = &dev->sled[a->sled];
@@ -101,9 +155,7 @@ int embed_sled_begin(struct embed_device *dev, struct vn_drain_open *a, struct v
 	if (!err) {
 		for (u32 i = 0; i < m->n; i++)
 			dev->sw.chip_at[m->slot[i]] = VN_SLOT_TAKEN;
-		*sled = (struct embed_sled){ .s = { VN_SLED_PLANNED, a->operation },
-					     .uid = getuid() };
-		memcpy(sled->reason, a->reason, VN_REASON);
+		by_whom(sled, a, VN_SLED_PLANNED);
 	}
 	pthread_mutex_unlock(&dev->sleds_lock);
 	return err;
@@ -118,10 +170,27 @@ int embed_sled_begin_back(struct embed_device *dev, u32 sled, struct embed_sled 
 	if (vn_drain_edge(*state, VN_SLED_VALIDATING)) {
 		*was = dev->sled[sled];
 		*state = VN_SLED_VALIDATING;
+		power(dev, sled, true);
 	} else {
 		err = *state == VN_SLED_IN_SERVICE   ? -EALREADY
 		      : *state == VN_SLED_VALIDATING ? -EBUSY
 						     : -EINVAL;
+	}
+	pthread_mutex_unlock(&dev->sleds_lock);
+	return err;
+}
+
+int embed_sled_maintain(struct embed_device *dev, const struct vn_drain_open *a)
+{
+	struct embed_sled *sled = &dev->sled[a->sled];
+	int err = 0;
+
+	pthread_mutex_lock(&dev->sleds_lock);
+	if (vn_drain_edge(sled->s.state, VN_SLED_MAINTENANCE)) {
+		by_whom(sled, a, VN_SLED_MAINTENANCE);
+		power(dev, a->sled, false);
+	} else {
+		err = sled->s.state == VN_SLED_MAINTENANCE ? -EALREADY : -EINVAL;
 	}
 	pthread_mutex_unlock(&dev->sleds_lock);
 	return err;

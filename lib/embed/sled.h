@@ -12,14 +12,25 @@ int embed_sled_begin(struct embed_device *dev, struct vn_drain_open *a, struct v
 /* It is VALIDATING from then on; and was that before. */
 int embed_sled_begin_back(struct embed_device *dev, u32 sled, struct embed_sled *was);
 
+/* What is FAULTED meanwhile stays that. */
 void embed_sled_go(struct embed_device *dev, u32 sled, u32 state);
-/* Has somebody called off what drains it? */
-bool embed_sled_off(struct embed_device *dev, u32 sled);
-/* It is VERIFIED, and too late for that; or -ECANCELED. */
-int embed_sled_verify(struct embed_device *dev, u32 sled);
+/* It is drained, and loses power; by whom and why. As DRAIN_OPEN. */
+int embed_sled_maintain(struct embed_device *dev, const struct vn_drain_open *a);
+/*
+ * Can the drain go on? -ECANCELED: somebody has called it off; -EHOSTDOWN, -ENETUNREACH:
+ * as DRAIN_STEP.
+ */
+int embed_sled_check(struct embed_device *dev, u32 sled, const struct vn_moves *m);
+/* If it can, it is VERIFIED, and too late to call it off. */
+int embed_sled_verify(struct embed_device *dev, u32 sled, const struct vn_moves *m);
+/* Is it FAULTED? */
+bool embed_sled_faulted(struct embed_device *dev, u32 sled);
 /* Its chips are where they were to go, in the next epoch. */
 void embed_sled_moved(struct embed_device *dev, const struct vn_moves *m);
-/* The session is over: what the sled is without it; slots that were taken (or NULL) are free. */
+/*
+ * The session is over: what the sled is without it, unless it is FAULTED; slots that were
+ * taken (or NULL) are free.
+ */
 void embed_sled_become(struct embed_device *dev, u32 sled, const struct embed_sled *as,
 		       const struct vn_moves *m);
 

@@ -28,6 +28,7 @@
  *             imports (join), plan being launched, sled being drained
  *  ECANCELED  DRAIN_STEP: somebody has called it off
  *  EFAULT     a user pointer can't be read or written
+ *  EHOSTDOWN  the chip is lost; DRAIN_STEP: a sled is, this one or one its chips go to
  *  EINTR      a fatal signal arrived while waiting (others restart the call)
  *  EINVAL     size too small, unknown flag, reserved field set, value out of
  *             its range, address or length not aligned
@@ -35,6 +36,7 @@
  *             copy is not as it was read, a sled did not pass
  *  EMFILE     DOMAIN_EXPORT, and a queue's eventfd in the embedded device: the
  *             process has no fd left
+ *  ENETUNREACH DRAIN_STEP: there is no way through the switch to where its chips go
  *  ENODEV     no such chip, or sled, on this UltraServer
  *  ENOENT     no such queue, plan, memory, window, import or status page in this
  *             context; no such key in this domain
@@ -53,6 +55,7 @@
 #include <linux/ioctl.h>
 #include "vneuron_ring.h"
 #include "vneuron_sled.h"
+#include "vneuron_fault.h"
 
 #define VN_ABI_VERSION		1
 

@@ -350,6 +350,8 @@ struct vn_desc {
  * @VN_BAD_RING: an index of the ring is impossible
  * @VN_BUSY_PLAN: the plan is running on another queue
  * @VN_CANCELLED: stopped by a reset or by another program's failure
+ * @VN_CHIP_LOST: the chip is lost, or that of an operand, or was since it was allocated
+ * @VN_LINK_DOWN: there is no way through the switch to that of an operand
  * @VN_STATUS_COUNT: how many
  */
 enum vn_status {
@@ -368,7 +370,9 @@ enum vn_status {
 	VN_BAD_RING		= 12,
 	VN_BUSY_PLAN		= 13,
 	VN_CANCELLED		= 14,
-	VN_STATUS_COUNT		= 15,
+	VN_CHIP_LOST		= 15,
+	VN_LINK_DOWN		= 16,
+	VN_STATUS_COUNT		= 17,
 };
 
 /**

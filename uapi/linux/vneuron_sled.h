@@ -88,10 +88,13 @@ struct vn_sled_query {
  * @VN_DRAIN_DRY_RUN: only says what it would take: no session, nothing changes
  * @VN_DRAIN_BACK: the other way: a sled that is drained, in maintenance or faulted is to
  *	come back; the session begins in VALIDATING
+ * @VN_DRAIN_MAINTAIN: a sled that is drained loses power: it is in MAINTENANCE then, its
+ *	slots are nowhere until it comes back; no session
  */
 enum vn_drain_flags {
 	VN_DRAIN_DRY_RUN	= 1 << 0,
 	VN_DRAIN_BACK		= 1 << 1,
+	VN_DRAIN_MAINTAIN	= 1 << 3,
 };
 
 /**
@@ -103,7 +106,7 @@ enum vn_drain_flags {
  * @operation: number of this operation, not 0; who asks for it
  * @budget_ns: how long writers may be kept out, not 0, at most VN_BUDGET_MAX
  * @reason: why, for others to see; ends with a zero
- * @fd: out, the session, in PLANNED; -1 of a dry run
+ * @fd: out, the session, in PLANNED; -1 without a session
  * @chips: out, chips on the sled
  * @free_slots: out, slots there are for them, at most @chips
  * @contexts: out, that have memory on it
@@ -112,7 +115,7 @@ enum vn_drain_flags {
  * Takes slots and memory for all of it. ENOSPC: there are fewer slots than chips
  * (a dry run succeeds, and says how many). ENOMEM: the host has no memory for the
  * copy. EBUSY: it is being drained. EALREADY: it is drained by this operation.
- * EINVAL also: it is not in service.
+ * EINVAL also: it is not in service; of MAINTAIN: it is not drained.
  */
 struct vn_drain_open {
 	__u32 size;
@@ -167,8 +170,10 @@ enum vn_sled_fault {
  * EAGAIN: COMMITTED was wanted, but @estimate_ns exceeds the budget; the session
  * stays in PRECOPY. ETIME: the pause got longer than VN_FENCE_BUDGETS budgets:
  * it is in PRECOPY again. EIO: a page is not as it was read; or the sled has not passed,
- * and is FAULTED. ECANCELED: somebody has called it off; no step is left but closing it.
- * Whatever fails before COMMITTED leaves all as it was. EINVAL: no such step from here.
+ * and is FAULTED. EHOSTDOWN: it is lost, and FAULTED, or a sled is to which its chips go.
+ * ENETUNREACH: there is no way there. ECANCELED: somebody has called it off; no step is
+ * left but closing it. Whatever fails before COMMITTED leaves all as it was. EINVAL: no
+ * such step from here.
  */
 struct vn_drain_step {
 	__u32 size;

@@ -13,7 +13,8 @@
  *				registered), -EXDEV, -EBUSY
  *	ncclUnhandledCudaError	-EIO, -ENOSPC: the device refused, or is full
  *	ncclRemoteError		-ECANCELED: another rank gave up, or an operation failed;
- *				-EOWNERDEAD: the process of another rank has died
+ *				-EOWNERDEAD: the process of another rank has died;
+ *				-EHOSTDOWN, -ENETUNREACH: a chip is lost, a link is cut
  *	ncclTimeout		-ETIMEDOUT
  *	ncclInProgress		-EINPROGRESS
  *	ncclSystemError		all others: memory of the host, permissions, threads
@@ -209,6 +210,8 @@ static inline ncclResult_t vn_nccl_result(int err)
 		return ncclUnhandledCudaError;
 	case ECANCELED:
 	case EOWNERDEAD:
+	case EHOSTDOWN:
+	case ENETUNREACH:
 		return ncclRemoteError;
 	case ETIMEDOUT:
 		return ncclTimeout;
