@@ -10,6 +10,8 @@
 #ifndef VNEURON_FAULT_H
 #define VNEURON_FAULT_H
 
+#include <stdbool.h>
+
 #include "../vneuron.h"
 
 #ifdef __cplusplus
