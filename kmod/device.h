@@ -7,6 +7,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/xarray.h>
+#include "engine/fault.h"
 #include "engine/switch.h"
 
 #define VN_VERSION	"0.1.0"
@@ -42,6 +43,7 @@ struct vn_chip {
  */
 struct vn_server {
 	struct vn_switch sw;
+	struct vn_faults faults;	/* sled_lock in sled.c */
 	u64 hbm_bytes;		/* per chip */
 	struct vn_chip chip[VN_MAX_CHIPS];
 

@@ -12,6 +12,7 @@
 #include "engine/abi.h"
 #include "cdev.h"
 #include "drain.h"
+#include "fault.h"
 #include "moves.h"
 #include "pool.h"
 #include "sled.h"
@@ -70,8 +71,7 @@ static int round_of(struct session *s)
 
 	vn_moves_take(&s->moves);
 	while (!err && more)
-		err = vn_sled_called_off(&s->op) ? -ECANCELED :
-						   vn_moves_copy(&s->moves, &c, &more);
+		err = vn_sled_check(&s->op, &s->moves) ?: vn_moves_copy(&s->moves, &c, &more);
 	s->pace.bytes += c.bytes;
 	s->pace.ns += c.ns;
 	s->op.progress.copied_bytes += c.bytes;
@@ -94,7 +94,7 @@ static int stop_copy(struct session *s, u64 deadline)
 		vn_move_take(mem);
 	vn_moves_for_each(&s->moves, i, mem) {
 		c.room = U64_MAX;
-		err = err ?: vn_sled_called_off(&s->op) ? -ECANCELED : vn_move_copy(mem, &c);
+		err = err ?: vn_sled_check(&s->op, &s->moves) ?: vn_move_copy(mem, &c);
 	}
 	s->stop_bytes = c.bytes;
 	s->op.progress.copied_bytes += c.bytes;
@@ -117,7 +117,7 @@ static int commit(struct session *s)
 	err = err ?: stop_copy(s, deadline);
 	if (!err && ktime_get_ns() > deadline)
 		err = -ETIME;
-	err = err ?: vn_sled_verified(&s->op);
+	err = err ?: vn_sled_verified(&s->op, &s->moves);
 	if (!err) {
 		vn_moves_flip(&s->moves);
 		vn_sled_flip(&s->moves);
@@ -172,11 +172,14 @@ static int come_back(struct session *s)
 
 static int step(struct session *s, struct vn_drain_step *a)
 {
+	int err;
+
 	if (s->back)
 		return s->op.state == VN_SLED_VALIDATING && a->to == VN_SLED_IN_SERVICE
 			       ? come_back(s) : -EINVAL;
-	if (s->op.state < VN_SLED_COMMITTED && vn_sled_called_off(&s->op))
-		return -ECANCELED;
+	err = s->op.state < VN_SLED_COMMITTED ? vn_sled_check(&s->op, &s->moves) : 0;
+	if (err)
+		return err;
 	switch (a->to) {
 	case VN_SLED_CORDONED:
 		if (s->op.state != VN_SLED_PLANNED)
@@ -215,7 +218,7 @@ static void tell(struct session *s, struct vn_drain_step *a, bool round)
 	p->dirty_bytes = s->op.state == VN_SLED_PRECOPY ? vn_moves_dirty(&s->moves) : 0;
 	mutex_unlock(&vn_server.hbm_lock);
 	p->estimate_ns = vn_pace_ns(&s->pace, p->dirty_bytes);
-	a->state = s->op.state;
+	a->state = vn_sled_faulted(s->op.sled) ? VN_SLED_FAULTED : s->op.state;
 	a->rounds = s->rounds;
 	a->total_bytes = p->total_bytes;
 	a->copied_bytes = p->copied_bytes;
@@ -247,9 +250,8 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	err = step(s, &a);
 	tell(s, &a, !err && a.to == VN_SLED_PRECOPY);
 	mutex_unlock(&s->lock);
-	/* Not enough yet is told with how much it is. */
-	if ((!err || err == -EAGAIN || err == -ETIME || err == -EIO || err == -ECANCELED) &&
-	    copy_to_user((void __user *)arg, &a, sizeof(a)))
+	/* Not enough yet is told with how much it is, and what was lost with where it is. */
+	if (err != -EINVAL && copy_to_user((void __user *)arg, &a, sizeof(a)))
 		return -EFAULT;
 	return err;
 }
@@ -282,7 +284,7 @@ static const struct file_operations session_fops = {
 
 static struct session *session_new(struct vn_drain_open *a)
 {
-	struct session *s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
+	struct session *s = vn_fault_alloc() ? NULL : kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
 	int err;
 
 	if (!s)
@@ -333,6 +335,8 @@ int vn_call_drain_open(struct vn_context *ctx, void *arg, struct file **file)
 		return -EPERM;
 	if (a->flags & VN_DRAIN_DRY_RUN)
 		return dry_run(a);
+	if (a->flags & VN_DRAIN_MAINTAIN)
+		return vn_sled_maintain(a);
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;

@@ -5,6 +5,7 @@
 #include <linux/module.h>
 #include "cdev.h"
 #include "device.h"
+#include "fault.h"
 #include "mmap.h"
 #include "netlink.h"
 #include "pool.h"
@@ -18,9 +19,12 @@ static int __init vn_init(void)
 	err = vn_device_init();
 	if (err)
 		return err;
-	err = vn_pool_init();
+	err = vn_fault_init();
 	if (err)
 		return err;
+	err = vn_pool_init();
+	if (err)
+		goto exit_fault;
 	err = vn_selftest();
 	if (err)
 		goto exit_pool;
@@ -46,6 +50,8 @@ exit_worker:
 	vn_worker_exit();
 exit_pool:
 	vn_pool_exit();
+exit_fault:
+	vn_fault_exit();
 	return err;
 }
 
@@ -56,6 +62,7 @@ static void __exit vn_exit(void)
 	vn_mmap_exit();
 	vn_worker_exit();
 	vn_pool_exit();
+	vn_fault_exit();
 }
 
 module_init(vn_init);

@@ -126,6 +126,8 @@ static struct vn_mem *mem_new(u32 chip, u64 bytes)
 		goto unmap;
 	mutex_lock(&vn_server.hbm_lock);
 	list_add_tail(&mem->on, &vn_server.chip[chip].mems);
+	/* Before it was there it could not be lost with its chip. */
+	mem->hbm.lost = vn_switch_lost(&vn_server.sw, chip);
 	mutex_unlock(&vn_server.hbm_lock);
 	return mem;
 
@@ -150,6 +152,8 @@ int vn_call_mem_alloc(struct vn_context *ctx, void *arg)
 	a->chip = vn_chip_index(a->chip);
 	if (!vn_context_attached(ctx, a->chip))
 		return -EACCES;
+	if (vn_switch_lost(&vn_server.sw, a->chip))
+		return -EHOSTDOWN;
 	err = vn_chip_charge(a->chip, bytes);
 	if (err)
 		return err;

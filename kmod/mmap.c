@@ -8,6 +8,7 @@
 #include <linux/xarray.h>
 #include "compat.h"
 #include "context.h"
+#include "fault.h"
 #include "mmap.h"
 
 /* Numbers leave the offset positive. */
@@ -161,11 +162,19 @@ int vn_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct vn_context *ctx = file->private_data;
 	u64 first = vma->vm_pgoff & VN_OBJECT_PAGE_MASK;
-	struct vn_object *o = find(ctx, vma->vm_pgoff >> VN_OBJECT_PAGE_BITS);
-	int err = -EINVAL;
+	struct vn_object *o;
+	int err;
 
+	if (vma->vm_pgoff == VN_HEALTH_OFFSET >> PAGE_SHIFT) {
+		err = vn_health_mmap(vma);
+		if (!err)
+			vma_set_file(vma, ctx->map_file);
+		return err;
+	}
+	o = find(ctx, vma->vm_pgoff >> VN_OBJECT_PAGE_BITS);
+	err = -EINVAL;
 	if (!o)
-		return -EINVAL;
+		return err;
 	if (first >= o->pages || vma_pages(vma) > o->pages - first)
 		goto put;
 	/* A private copy would be of ordinary memory: not what anyone wants. */

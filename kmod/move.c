@@ -8,6 +8,7 @@
 #include <linux/wait.h>
 #include <asm/cpufeature.h>
 #include "engine/crc32c.h"
+#include "fault.h"
 #include "move.h"
 
 /* Writers at a fence, in page faults. */
@@ -23,22 +24,28 @@ static void free_move(struct vn_move *mv, u64 pages)
 	kfree(mv);
 }
 
+/* n of that size, zero, unless it is this that is to fail. */
+static void *room(u64 n, size_t size)
+{
+	return vn_fault_alloc() ? NULL : kvcalloc(n, size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+}
+
 int vn_move_new(struct vn_mem *mem, int node)
 {
 	u64 n = mem->object.pages, words = vn_hbm_words(mem->hbm.bytes);
-	struct vn_move *mv = kzalloc(sizeof(*mv), GFP_KERNEL_ACCOUNT);
+	struct vn_move *mv = vn_fault_alloc() ? NULL : kzalloc(sizeof(*mv), GFP_KERNEL_ACCOUNT);
 	int err = -ENOMEM;
 
 	lockdep_assert_held(&vn_server.hbm_lock);
 	if (!mv)
 		return -ENOMEM;
 	mv->words = words;
-	mv->page = kvmalloc_array(n, sizeof(*mv->page), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	mv->dirty = kvcalloc(words, sizeof(*mv->dirty), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	mv->taken = kvcalloc(words, sizeof(*mv->taken), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	mv->page = room(n, sizeof(*mv->page));
+	mv->dirty = room(words, sizeof(*mv->dirty));
+	mv->taken = room(words, sizeof(*mv->taken));
 	if (!mv->page || !mv->dirty || !mv->taken)
 		goto free;
-	err = vn_pages_alloc(mv->page, n, node);
+	err = vn_fault_alloc() ? -ENOMEM : vn_pages_alloc(mv->page, n, node);
 	if (err)
 		goto free;
 	err = -ENOMEM;
@@ -118,18 +125,21 @@ static u32 crc_of(const void *page)
  */
 static int copy_page_of(u8 *to, const u8 *from, u8 *buffer)
 {
+	bool corrupt = vn_faults_copy(&vn_server.faults);
 	u32 crc;
 
 	memcpy(buffer, from, PAGE_SIZE);
 	crc = crc_of(buffer);
 	memcpy(to, buffer, PAGE_SIZE);
+	if (corrupt)
+		to[crc % PAGE_SIZE] ^= 1;
 	return crc_of(to) == crc ? 0 : -EIO;
 }
 
 int vn_move_copy(struct vn_mem *mem, struct vn_copied *c)
 {
 	struct vn_move *mv = mem->move;
-	u8 *buffer = (u8 *)__get_free_page(GFP_KERNEL);
+	u8 *buffer = vn_fault_alloc() ? NULL : (u8 *)__get_free_page(GFP_KERNEL);
 	u64 page = 0, began = ktime_get_ns();
 	int err = 0;
 

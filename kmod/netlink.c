@@ -10,6 +10,7 @@
 #include "../uapi/linux/vneuron_nl.h"
 #include "context.h"
 #include "device.h"
+#include "fault.h"
 #include "fpu.h"
 #include "memory.h"
 #include "netlink.h"
@@ -426,6 +427,19 @@ static int do_cancel(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
+static int msg_fault(const struct msg *m, const struct vn_fault *f)
+{
+	void *head = begin(m, VN_NL_CMD_FAULT);
+
+	if (!head)
+		return -EMSGSIZE;
+	return end(m, head,
+		   nla_put_u32(m->skb, VN_NL_A_FAULT, f->kind) ||
+		   nla_put_u32(m->skb, VN_NL_A_WHERE, f->where) ||
+		   nla_put_u32(m->skb, VN_NL_A_SLOT, f->slot) ||
+		   nla_put_u32(m->skb, VN_NL_A_COUNT, f->count));
+}
+
 /* ---- events ----------------------------------------------------------------- */
 
 enum {
@@ -504,6 +518,23 @@ static int dump_sled(struct sk_buff *skb, struct netlink_callback *cb)
 
 	while (cb->args[0] < vn_switch_sleds(&vn_server.sw) && !msg_sled(&m, cb->args[0]))
 		cb->args[0]++;
+	return skb->len;
+}
+
+static int dump_fault(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct msg m = dump_msg(skb, cb);
+	u32 max = 2 * VN_HEALTH_SLEDS + VN_MAX_SLOTS + 2, n;
+	struct vn_fault *f;
+	int err = vn_fault_may(cb->skb, cb->extack);
+
+	f = err ? NULL : kvcalloc(max, sizeof(*f), GFP_KERNEL);
+	if (!f)
+		return err ?: -ENOMEM;
+	n = min(vn_sled_faults(f, max), max);
+	while (cb->args[0] < n && !msg_fault(&m, &f[cb->args[0]]))
+		cb->args[0]++;
+	kvfree(f);
 	return skb->len;
 }
 
@@ -642,6 +673,13 @@ static const struct nla_policy cancel_policy[VN_NL_A_MAX + 1] = {
 	[VN_NL_A_OPERATION] = { .type = NLA_U64 },
 };
 
+static const struct nla_policy fault_policy[VN_NL_A_MAX + 1] = {
+	[VN_NL_A_FAULT] = { .type = NLA_U32 },
+	[VN_NL_A_WHERE] = { .type = NLA_U32 },
+	[VN_NL_A_SLOT] = { .type = NLA_U32 },
+	[VN_NL_A_COUNT] = { .type = NLA_U32 },
+};
+
 static const struct genl_ops ops[] = {
 	{
 		.cmd = VN_NL_CMD_DEVICE,
@@ -672,6 +710,19 @@ static const struct genl_ops ops[] = {
 		.cmd = VN_NL_CMD_DRAIN_CANCEL,
 		.doit = do_cancel,
 		.policy = cancel_policy,
+		.maxattr = VN_NL_A_MAX,
+	},
+	{ .cmd = VN_NL_CMD_FAULT, .dumpit = dump_fault },
+	{
+		.cmd = VN_NL_CMD_FAULT_INJECT,
+		.doit = vn_fault_do_inject,
+		.policy = fault_policy,
+		.maxattr = VN_NL_A_MAX,
+	},
+	{
+		.cmd = VN_NL_CMD_FAULT_CLEAR,
+		.doit = vn_fault_do_clear,
+		.policy = fault_policy,
 		.maxattr = VN_NL_A_MAX,
 	},
 };

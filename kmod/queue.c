@@ -143,6 +143,8 @@ int vn_call_queue_create(struct vn_context *ctx, void *arg)
 	env.chip = a->chip;
 	if (!vn_context_attached(ctx, a->chip))
 		return -EACCES;
+	if (vn_switch_lost(&vn_server.sw, a->chip))
+		return -EHOSTDOWN;
 	kq = queue_new(a);
 	if (IS_ERR(kq))
 		return PTR_ERR(kq);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/list.h>
+#include <linux/cred.h>
 #include <linux/mutex.h>
+#include <linux/slab.h>
 #include "netlink.h"
 #include "sled.h"
 #include "trace.h"
@@ -84,9 +86,33 @@ int vn_sled_cancel(u32 sled, u64 operation)
 	return err;
 }
 
-bool vn_sled_called_off(const struct vn_sled_op *op)
+static bool faulted(u32 sled)
 {
-	return READ_ONCE(sleds[op->sled].off);
+	return READ_ONCE(sleds[sled].s.state) == VN_SLED_FAULTED;
+}
+
+bool vn_sled_faulted(u32 sled)
+{
+	return faulted(sled);
+}
+
+int vn_sled_check(const struct vn_sled_op *op, const struct vn_moves *m)
+{
+	const struct vn_switch *sw = &vn_server.sw;
+
+	if (faulted(op->sled))
+		return -EHOSTDOWN;
+	if (READ_ONCE(sleds[op->sled].off))
+		return -ECANCELED;
+	for (u32 i = 0; i < m->n; i++) {
+		u32 to = vn_switch_sled(sw, m->slot[i]);
+
+		if (faulted(to))
+			return -EHOSTDOWN;
+		if (vn_switch_cut(sw, op->sled, to) != VN_ANY_SLED)
+			return -ENETUNREACH;
+	}
+	return 0;
 }
 
 /* An event, to be said later. */
@@ -147,9 +173,11 @@ static void go(struct vn_sled_op *op, u32 state)
 		op->progress.dirty_bytes = 0;
 		op->progress.estimate_ns = 0;
 	}
-	sled->s.state = state;
-	sled->progress = op->progress;
-	note(op, op->state);
+	if (!faulted(op->sled)) {
+		sled->s.state = state;
+		sled->progress = op->progress;
+		note(op, op->state);
+	}
 	op->state = state;
 }
 
@@ -167,14 +195,13 @@ void vn_sled_go(struct vn_sled_op *op, u32 state)
 	vn_sled_say(op);
 }
 
-int vn_sled_verified(struct vn_sled_op *op)
+int vn_sled_verified(struct vn_sled_op *op, const struct vn_moves *m)
 {
-	int err = 0;
+	int err;
 
 	mutex_lock(&sled_lock);
-	if (sleds[op->sled].off)
-		err = -ECANCELED;
-	else
+	err = vn_sled_check(op, m);
+	if (!err)
 		go(op, VN_SLED_VERIFIED);
 	mutex_unlock(&sled_lock);
 	if (!err)
@@ -190,6 +217,7 @@ void vn_sled_flip(const struct vn_moves *m)
 	for (u32 i = 0; i < m->n; i++) {
 		vn_switch_move(sw, m->chip[i], m->slot[i]);
 		vn_server.chip[m->chip[i]].node = vn_device_node(vn_switch_sled(sw, m->slot[i]));
+		vn_faults_revive(sw, &vn_server.faults, m->chip[i]);
 	}
 	WRITE_ONCE(sw->epoch, sw->epoch + 1);
 	mutex_unlock(&sled_lock);
@@ -252,6 +280,59 @@ unlock:
 	return 0;
 }
 
+/* Slots of a sled without chips get power, or lose it. */
+static void power(u32 sled, bool on)
+{
+	struct vn_switch *sw = &vn_server.sw;
+	u32 first = sled * sw->chips_per_sled;
+
+	lockdep_assert_held(&sled_lock);
+	for (u32 slot = first; slot < first + sw->chips_per_sled; slot++)
+		if (sw->chip_at[slot] == (on ? VN_SLOT_OFF : VN_SLOT_FREE))
+			sw->chip_at[slot] = on ? VN_SLOT_FREE : VN_SLOT_OFF;
+}
+
+/* An operation that needs no session: what it has to say is said before it goes. */
+static struct vn_sled_op *op_new(u32 sled, u64 id, const u8 *reason)
+{
+	struct vn_sled_op *op = kzalloc(sizeof(*op), GFP_KERNEL_ACCOUNT);
+
+	if (!op)
+		return NULL;
+	op->sled = sled;
+	op->id = id;
+	op->uid = current_uid();
+	memcpy(op->reason, reason, VN_REASON);
+	return op;
+}
+
+int vn_sled_maintain(struct vn_drain_open *a)
+{
+	struct vn_sled_op *op = op_new(a->sled, a->operation, a->reason);
+	struct sled *sled = &sleds[a->sled];
+	int err = 0;
+
+	if (!op)
+		return -ENOMEM;
+	a->fd = -1;
+	mutex_lock(&sled_lock);
+	op->state = sled->s.state;
+	if (vn_drain_edge(op->state, VN_SLED_MAINTENANCE)) {
+		*sled = (struct sled){ .s = { op->state, op->id }, .uid = op->uid };
+		memcpy(sled->reason, op->reason, VN_REASON);
+		power(a->sled, false);
+		go(op, VN_SLED_MAINTENANCE);
+	} else {
+		err = op->state == VN_SLED_MAINTENANCE ? -EALREADY : -EINVAL;
+	}
+	mutex_unlock(&sled_lock);
+	if (!err)
+		trace_sled_state(op->sled, op->state, op->id);
+	vn_sled_say(op);
+	kfree(op);
+	return err;
+}
+
 int vn_sled_back(struct vn_sled_op *op)
 {
 	u32 state;
@@ -261,6 +342,9 @@ int vn_sled_back(struct vn_sled_op *op)
 	if (vn_drain_edge(state, VN_SLED_VALIDATING)) {
 		op->was = state;
 		op->state = state;
+		power(op->sled, true);
+		/* Also one that is FAULTED. */
+		sleds[op->sled].s.state = VN_SLED_VALIDATING;
 		go(op, VN_SLED_VALIDATING);
 	}
 	mutex_unlock(&sled_lock);
@@ -278,10 +362,16 @@ static void leave(struct vn_sled_op *op, u32 state)
 	struct sled *sled = &sleds[op->sled];
 
 	mutex_lock(&sled_lock);
-	sled->s.state = state;
-	if (state == VN_SLED_IN_SERVICE)
-		*sled = (struct sled){ .s.state = state };
-	note(op, op->state);
+	if (!faulted(op->sled)) {
+		sled->s.state = state;
+		if (state == VN_SLED_IN_SERVICE) {
+			*sled = (struct sled){ .s.state = state };
+			vn_faults_revive_sled(&vn_server.sw, &vn_server.faults, op->sled);
+		} else if (state == VN_SLED_MAINTENANCE) {
+			power(op->sled, false);
+		}
+		note(op, op->state);
+	}
 	op->state = state;
 	mutex_unlock(&sled_lock);
 	trace_sled_state(op->sled, state, op->id);
@@ -306,4 +396,70 @@ void vn_sled_stay(struct vn_sled_op *op)
 {
 	if (op->state == VN_SLED_VALIDATING)
 		leave(op, op->was);
+}
+
+/* ---- faults ------------------------------------------------------------------- */
+
+static const u8 lost_reason[VN_REASON] = "lost";
+
+static int fault(const struct vn_fault *f, struct vn_sled_op *op, u16 *lost)
+{
+	struct sled *sled = &sleds[op->sled];
+	int err = vn_faults_check(&vn_server.sw, f);
+	u32 n;
+
+	lockdep_assert_held(&sled_lock);
+	if (err)
+		return err;
+	n = vn_faults_make(&vn_server.sw, &vn_server.faults, f, lost);
+	if (f->kind != VN_FAULT_SLED_LOSS)
+		return n;
+	op->state = sled->s.state;
+	op->id = sled->s.operation;
+	*sled = (struct sled){ .s = { VN_SLED_FAULTED, op->id }, .uid = op->uid };
+	memcpy(sled->reason, op->reason, VN_REASON);
+	note(op, op->state);
+	return n;
+}
+
+int vn_sled_fault(const struct vn_fault *f, u16 lost[VN_MAX_CHIPS_PER_SLED])
+{
+	bool sled = f->kind == VN_FAULT_SLED_LOSS && f->where < vn_switch_sleds(&vn_server.sw);
+	struct vn_sled_op *op = op_new(sled ? f->where : 0, 0, lost_reason);
+	int n;
+
+	if (!op)
+		return -ENOMEM;
+	mutex_lock(&sled_lock);
+	n = fault(f, op, lost);
+	mutex_unlock(&sled_lock);
+	if (n >= 0 && sled)
+		trace_sled_state(op->sled, VN_SLED_FAULTED, op->id);
+	vn_sled_say(op);
+	kfree(op);
+	return n;
+}
+
+int vn_sled_mend(const struct vn_fault *f)
+{
+	u64 in_service = 0;
+	int err;
+
+	mutex_lock(&sled_lock);
+	for (u32 i = 0; i < vn_switch_sleds(&vn_server.sw); i++)
+		if (!faulted(i))
+			in_service |= BIT_ULL(i);
+	err = vn_faults_clear(&vn_server.sw, &vn_server.faults, f, in_service);
+	mutex_unlock(&sled_lock);
+	return err;
+}
+
+u32 vn_sled_faults(struct vn_fault *to, u32 max)
+{
+	u32 n;
+
+	mutex_lock(&sled_lock);
+	n = vn_faults_list(&vn_server.sw, &vn_server.faults, to, max);
+	mutex_unlock(&sled_lock);
+	return n;
 }

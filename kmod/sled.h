@@ -55,8 +55,14 @@ void vn_sled_see(u32 sled, struct vn_sled_seen *seen);
  * -ESTALE: another operation does; -EALREADY: it is too late.
  */
 int vn_sled_cancel(u32 sled, u64 operation);
-/* Has somebody? */
-bool vn_sled_called_off(const struct vn_sled_op *op);
+/*
+ * Can a drain go on? -ECANCELED: somebody has called it off. -EHOSTDOWN, -ENETUNREACH: as
+ * DRAIN_STEP.
+ */
+int vn_sled_check(const struct vn_sled_op *op, const struct vn_moves *m);
+bool vn_sled_faulted(u32 sled);
+/* It is drained, and loses power. As DRAIN_OPEN. */
+int vn_sled_maintain(struct vn_drain_open *a);
 
 /* Where the chips of a sled would go: vn_drain_place(), or why it cannot be drained. */
 int vn_sled_place(struct vn_drain_open *a, struct vn_moves *m);
@@ -65,13 +71,13 @@ int vn_sled_drain(struct vn_sled_op *op, struct vn_drain_open *a, struct vn_move
 /* It is VALIDATING, or why it can't be. */
 int vn_sled_back(struct vn_sled_op *op);
 
-/* From one state to the next; others hear of it ... */
+/* From one state to the next, unless it is FAULTED meanwhile; others hear of it ... */
 void vn_sled_go(struct vn_sled_op *op, u32 state);
 /* ... or with vn_sled_say(), which a pause has no time for. */
 void vn_sled_pass(struct vn_sled_op *op, u32 state);
 void vn_sled_say(struct vn_sled_op *op);
-/* It is VERIFIED, from where on it is too late to call it off; or -ECANCELED. */
-int vn_sled_verified(struct vn_sled_op *op);
+/* It is VERIFIED, from where on it is too late to call it off; or as vn_sled_check(). */
+int vn_sled_verified(struct vn_sled_op *op, const struct vn_moves *m);
 /* Its chips are where they go to, in a new epoch. */
 void vn_sled_flip(const struct vn_moves *m);
 /* Others see how far it is; `round`: one has just ended. */
@@ -83,6 +89,14 @@ void vn_sled_serve(struct vn_sled_op *op);
 void vn_sled_undo(struct vn_sled_op *op, const struct vn_moves *m);
 /* The sled does not come back: it is what it was. */
 void vn_sled_stay(struct vn_sled_op *op);
+
+/*
+ * Makes a fault, under hbm_lock: how many chips were lost, lost[], or -errno.
+ * vn_sled_mend() takes one away.
+ */
+int vn_sled_fault(const struct vn_fault *f, u16 lost[VN_MAX_CHIPS_PER_SLED]);
+int vn_sled_mend(const struct vn_fault *f);
+u32 vn_sled_faults(struct vn_fault *to, u32 max);
 
 /*
  * Tests the slots of a sled, with one of another sled; validate.c. 0, -EIO with *fault

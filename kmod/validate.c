@@ -5,6 +5,7 @@
 #include <linux/slab.h>
 #include <linux/mm.h>
 #include "engine/validate.h"
+#include "fault.h"
 #include "pool.h"
 #include "sled.h"
 
@@ -12,8 +13,11 @@
 
 static u8 *block_on(u32 sled)
 {
-	struct page *page = alloc_pages_node(vn_device_node(sled), GFP_KERNEL_ACCOUNT,
-					     get_order(VN_VALIDATE_BYTES));
+	struct page *page = NULL;
+
+	if (!vn_fault_alloc())
+		page = alloc_pages_node(vn_device_node(sled), GFP_KERNEL_ACCOUNT,
+					get_order(VN_VALIDATE_BYTES));
 
 	return page ? page_address(page) : NULL;
 }
@@ -40,7 +44,9 @@ int vn_sled_validate(u32 sled, u32 *fault, u32 *slot)
 	u8 *block[VN_MAX_CHIPS_PER_SLED + 1] = {};
 	int err = 0;
 
-	*fault = VN_FAULT_NONE;
+	*fault = vn_faults_of_sled(sw, sled, slot);
+	if (*fault)
+		return -EIO;
 	for (u32 i = 0; i < n && !err; i++) {
 		block[i] = block_on(i + 1 < n ? sled : other);
 		err = block[i] ? 0 : -ENOMEM;

@@ -239,6 +239,42 @@ static int kernel_drain_cancel(void *ctx, uint32_t sled, uint64_t operation)
 	return err;
 }
 
+static int dump_faults(struct vn_nl *nl, void *rows, unsigned int max)
+{
+	return vn_nl_faults(nl, rows, max);
+}
+
+static int kernel_fault_list(void *ctx, struct vn_fault *to, unsigned int max)
+{
+	(void)ctx;
+	return dump(dump_faults, to, max);
+}
+
+static int about_fault(int (*what)(struct vn_nl *nl, const struct vn_fault *f),
+		       const struct vn_fault *f)
+{
+	struct vn_nl *nl;
+	int err = vn_nl_open(&nl);
+
+	if (err)
+		return err;
+	err = what(nl, f);
+	vn_nl_close(nl);
+	return err;
+}
+
+static int kernel_fault_make(void *ctx, const struct vn_fault *f)
+{
+	(void)ctx;
+	return about_fault(vn_nl_fault_make, f);
+}
+
+static int kernel_fault_clear(void *ctx, const struct vn_fault *f)
+{
+	(void)ctx;
+	return about_fault(vn_nl_fault_clear, f);
+}
+
 static int kernel_events(void *ctx, struct vn_nl **nl)
 {
 	int err = vn_nl_open(nl);
@@ -278,6 +314,9 @@ const struct vn_home vn_home_kernel = {
 	.drain_step = kernel_drain_step,
 	.drain_close = kernel_drain_close,
 	.drain_cancel = kernel_drain_cancel,
+	.fault_make = kernel_fault_make,
+	.fault_clear = kernel_fault_clear,
+	.fault_list = kernel_fault_list,
 	.health = kernel_health,
 	.events = kernel_events,
 };

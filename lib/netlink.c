@@ -54,6 +54,7 @@ static const char *const names[__VN_NL_CMD_MAX] = {
 	[VN_NL_CMD_RANK] = "ranks",
 	[VN_NL_CMD_SLED] = "sleds",
 	[VN_NL_CMD_SLED_EVENT] = "events",
+	[VN_NL_CMD_FAULT] = "faults",
 };
 
 static const struct nla_policy policy[VN_NL_A_MAX + 1] = {
@@ -82,7 +83,7 @@ static const struct nla_policy policy[VN_NL_A_MAX + 1] = {
 	[VN_NL_A_OPERATION] = { .type = NLA_U64 },
 	[VN_NL_A_REASON] = { .type = NLA_STRING },
 	[VN_NL_A_TOTAL_BYTES ... VN_NL_A_PAUSE_NS] = { .type = NLA_U64 },
-	[VN_NL_A_FROM_STATE] = { .type = NLA_U32 },
+	[VN_NL_A_FROM_STATE ... VN_NL_A_COUNT] = { .type = NLA_U32 },
 };
 /* clang-format on */
 
@@ -331,6 +332,31 @@ int vn_nl_cancel(struct vn_nl *nl, uint32_t sled, uint64_t operation)
 	return ask(nl, msg, &d);
 }
 
+static int about_fault(struct vn_nl *nl, enum vn_nl_cmd cmd, const struct vn_fault *f)
+{
+	struct nl_msg *msg = message(nl, cmd, 0);
+	struct dump d = { .what = "fault" };
+
+	if (msg &&
+	    (nla_put_u32(msg, VN_NL_A_FAULT, f->kind) ||
+	     nla_put_u32(msg, VN_NL_A_WHERE, f->where) || nla_put_u32(msg, VN_NL_A_SLOT, f->slot) ||
+	     nla_put_u32(msg, VN_NL_A_COUNT, f->count))) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	return ask(nl, msg, &d);
+}
+
+int vn_nl_fault_make(struct vn_nl *nl, const struct vn_fault *f)
+{
+	return about_fault(nl, VN_NL_CMD_FAULT_INJECT, f);
+}
+
+int vn_nl_fault_clear(struct vn_nl *nl, const struct vn_fault *f)
+{
+	return about_fault(nl, VN_NL_CMD_FAULT_CLEAR, f);
+}
+
 /* ---- what is told ---------------------------------------------------------------- */
 
 int vn_nl_join(struct vn_nl *nl, const char *group)
@@ -489,6 +515,34 @@ int vn_nl_ranks(struct vn_nl *nl, struct vn_rank *ranks, unsigned int max)
 {
 	struct ranks p = { .ranks = ranks, .max = max };
 	int err = vn_nl_dump(nl, VN_NL_CMD_RANK, take_rank, &p);
+
+	return err ? err : (int)p.n;
+}
+
+struct faults {
+	struct vn_fault *to;
+	unsigned int max, n;
+};
+
+static int take_fault(struct nlattr *const *attrs, void *arg)
+{
+	struct faults *p = arg;
+
+	if (p->n < p->max)
+		p->to[p->n] = (struct vn_fault){
+			.kind = vn_nl_u32(attrs, VN_NL_A_FAULT),
+			.where = vn_nl_u32(attrs, VN_NL_A_WHERE),
+			.slot = vn_nl_u32(attrs, VN_NL_A_SLOT),
+			.count = vn_nl_u32(attrs, VN_NL_A_COUNT),
+		};
+	p->n++;
+	return 0;
+}
+
+int vn_nl_faults(struct vn_nl *nl, struct vn_fault *to, unsigned int max)
+{
+	struct faults p = { .to = to, .max = max };
+	int err = vn_nl_dump(nl, VN_NL_CMD_FAULT, take_fault, &p);
 
 	return err ? err : (int)p.n;
 }

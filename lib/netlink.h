@@ -35,6 +35,12 @@ int vn_nl_dump(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg);
 /* Calls off what drains a sled; operation 0: whichever it is. */
 int vn_nl_cancel(struct vn_nl *nl, uint32_t sled, uint64_t operation);
 
+/* As the commands of faults. */
+int vn_nl_fault_make(struct vn_nl *nl, const struct vn_fault *f);
+int vn_nl_fault_clear(struct vn_nl *nl, const struct vn_fault *f);
+/* vn_fault_list() */
+int vn_nl_faults(struct vn_nl *nl, struct vn_fault *to, unsigned int max);
+
 /* From here on what is told to a group is kept for vn_nl_told(); no dumps any more. */
 int vn_nl_join(struct vn_nl *nl, const char *group);
 /*

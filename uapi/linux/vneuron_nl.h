@@ -7,7 +7,7 @@
  * WINDOW, PLAN, RANK) are listed for their owner's user, and all of them for
  * CAP_SYS_ADMIN. All of these are dumps; DEVICE, CHIP and SLED also answer a
  * plain request (CHIP with VN_NL_A_CHIP, SLED with VN_NL_A_SLED). DRAIN_CANCEL
- * is for CAP_SYS_ADMIN. A refusal carries an extack text.
+ * and the FAULT commands are for CAP_SYS_ADMIN. A refusal carries an extack text.
  *
  * The multicast group VN_NL_GROUP_EVENTS is for everybody, in all network
  * namespaces: a SLED_EVENT each time that a sled goes from one state to another,
@@ -39,6 +39,12 @@
  *	or, with VN_NL_A_OPERATION, that one: its next step fails with ECANCELED. ENOENT:
  *	nothing drains it. ESTALE: another operation does. EALREADY: it is too late, its
  *	chips are elsewhere
+ * @VN_NL_CMD_FAULT: a message per fault that was made and is there; this and the next two
+ *	are for CAP_SYS_ADMIN, of a module that was loaded with faults=1 (EPERM)
+ * @VN_NL_CMD_FAULT_INJECT: makes the fault VN_NL_A_FAULT at VN_NL_A_WHERE, with
+ *	VN_NL_A_COUNT where it has one; see struct vn_fault. ENODEV: no such sled or chip
+ * @VN_NL_CMD_FAULT_CLEAR: takes away VN_NL_A_FAULT at VN_NL_A_WHERE, or at VN_NL_A_SLOT
+ *	when that is VN_NOWHERE; no kind: all there are. ENOENT: there is none
  */
 enum vn_nl_cmd {
 	/* private: */
@@ -55,6 +61,9 @@ enum vn_nl_cmd {
 	VN_NL_CMD_SLED,
 	VN_NL_CMD_SLED_EVENT,
 	VN_NL_CMD_DRAIN_CANCEL,
+	VN_NL_CMD_FAULT,
+	VN_NL_CMD_FAULT_INJECT,
+	VN_NL_CMD_FAULT_CLEAR,
 	/* private: */
 	__VN_NL_CMD_MAX,
 };
@@ -128,6 +137,9 @@ enum vn_nl_cmd {
  * @VN_NL_A_ESTIMATE_NS: u64, time to copy these; all ones: not known
  * @VN_NL_A_PAUSE_NS: u64, how long writers were kept out
  * @VN_NL_A_FROM_STATE: u32, enum vn_sled_state before the event
+ * @VN_NL_A_FAULT: u32, enum vn_fault_kind
+ * @VN_NL_A_WHERE: u32, sled or chip of a fault, or VN_NOWHERE
+ * @VN_NL_A_COUNT: u32, pages that a fault is still to come to, or which allocation
  */
 enum vn_nl_attr {
 	/* private: */
@@ -199,6 +211,9 @@ enum vn_nl_attr {
 	VN_NL_A_ESTIMATE_NS,
 	VN_NL_A_PAUSE_NS,
 	VN_NL_A_FROM_STATE,
+	VN_NL_A_FAULT,
+	VN_NL_A_WHERE,
+	VN_NL_A_COUNT,
 	/* private: */
 	__VN_NL_A_MAX,
 };
