@@ -18,10 +18,10 @@ warn	:= -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes
 # -ffp-contract=off: no fused multiply-add, so that all homes get the same bits.
 flags	:= -std=gnu11 -D_GNU_SOURCE -DVN_VERSION='"$(VERSION)"' -ffp-contract=off -fno-strict-aliasing -fPIC -pthread \
 	   $(warn) -Iuapi -Ilib/include -Ilib -Itests $(shell pkg-config --cflags-only-I libnl-genl-3.0 pmix 2>/dev/null)
-libs	:= -lnl-genl-3 -lnl-3 -lnuma -lm -pthread
+libs	:= -lnl-genl-3 -lnl-3 -lnuma -luring -lm -pthread
 
 engine	:= $(wildcard kmod/engine/*.c)
-libsrc	:= $(wildcard lib/*.c lib/coll/*.c lib/embed/*.c) $(engine)
+libsrc	:= $(wildcard lib/*.c lib/coll/*.c lib/drain/*.c lib/embed/*.c) $(engine)
 ctlsrc	:= $(wildcard tools/neuronctl/*.c)
 demosrc	:= $(wildcard tools/demo/*.c)
 
