@@ -155,7 +155,7 @@ static int call_drain(struct vn_context *ctx, struct vn_drain_open *a, void __us
 
 	if (err)
 		return err;
-	if (copy_to_user(uarg, a, sizeof(*a))) {
+	if (copy_to_user(uarg, a, min_t(u32, a->size, sizeof(*a)))) {
 		if (file) {
 			put_unused_fd(a->fd);
 			fput(file);

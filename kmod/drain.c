@@ -294,9 +294,13 @@ static struct session *session_new(struct vn_drain_open *a)
 	s->back = a->flags & VN_DRAIN_BACK;
 	s->op.sled = a->sled;
 	s->op.id = a->operation;
-	s->op.uid = current_uid();
+	s->op.uid = a->flags & VN_DRAIN_RESTORE ? make_kuid(current_user_ns(), a->uid) :
+						  current_uid();
 	memcpy(s->op.reason, a->reason, VN_REASON);
-	err = s->back ? vn_sled_back(&s->op) : vn_sled_drain(&s->op, a, &s->moves);
+	if (!uid_valid(s->op.uid))
+		err = -EINVAL;
+	else
+		err = s->back ? vn_sled_back(&s->op) : vn_sled_drain(&s->op, a, &s->moves);
 	if (err || s->back)
 		goto out;
 	count(a, &s->moves);

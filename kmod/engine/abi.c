@@ -27,7 +27,7 @@ static const struct vn_call calls[VN_IOCTL_COUNT] = {
 	CALL(VN_IOCTL_STATUS_CREATE, vn_status_create, VN_ON_SERVER),
 	CALL(VN_IOCTL_STATUS_DESTROY, vn_status_destroy, VN_ON_SERVER),
 	CALL(VN_IOCTL_SLED_QUERY, vn_sled_query, VN_ON_SERVER),
-	CALL(VN_IOCTL_DRAIN_OPEN, vn_drain_open, VN_ON_SERVER),
+	GROWN(VN_IOCTL_DRAIN_OPEN, vn_drain_open, 120, VN_ON_SERVER),
 	CALL(VN_IOCTL_DRAIN_STEP, vn_drain_step, VN_ON_SESSION),
 };
 
@@ -80,11 +80,14 @@ static int check_plan(const struct vn_plan_create *a)
 
 static int check_drain(const struct vn_drain_open *a, u32 sleds)
 {
-	u32 known = VN_DRAIN_DRY_RUN | VN_DRAIN_BACK;
+	u32 known = VN_DRAIN_DRY_RUN | VN_DRAIN_BACK | VN_DRAIN_RESTORE;
 
-	/* There is nothing to be planned about coming back. */
-	if (a->flags & ~known || a->flags == known || !a->operation || !a->budget_ns ||
-	    a->budget_ns > VN_BUDGET_MAX || a->reason[VN_REASON - 1])
+	/* None goes with another. */
+	if (a->flags & ~known || a->flags & (a->flags - 1) || !a->operation || !a->budget_ns ||
+	    a->budget_ns > VN_BUDGET_MAX || a->reason[VN_REASON - 1] || a->reserved)
+		return -EINVAL;
+	/* ~0 is nobody, in any namespace. */
+	if (a->flags & VN_DRAIN_RESTORE ? a->uid == ~0u : a->uid)
 		return -EINVAL;
 	return a->to < sleds || a->to == VN_ANY_SLED ? 0 : -ENODEV;
 }

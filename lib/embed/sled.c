@@ -141,7 +141,8 @@ int embed_sled_plan(struct embed_device *dev, struct vn_drain_open *a, struct vn
 
 static void by_whom(struct embed_sled *sled, const struct vn_drain_open *a, u32 state)
 {
-	*sled = (struct embed_sled){ .s = { state, a->operation }, .uid = getuid() };
+	*sled = (struct embed_sled){ .s = { state, a->operation },
+				     .uid = a->flags & VN_DRAIN_RESTORE ? a->uid : getuid() };
 	memcpy(sled->reason, a->reason, VN_REASON);
 }
 

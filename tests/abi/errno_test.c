@@ -422,6 +422,7 @@ static void test_sleds(void)
 				   .operation = 7,
 				   .budget_ns = 1000000000 };
 	struct vn_drain_open again = a, back = a;
+	struct vn_sled_query q = { .size = sizeof(q) };
 	uint32_t sleds;
 
 	sleds = query().sleds + query().spares;
@@ -469,6 +470,17 @@ static void test_sleds(void)
 	tap_result(drain_step(back.fd, VN_SLED_IN_SERVICE), 0, "it passes");
 	close(back.fd);
 	tap_ok(sled_state(2) == VN_SLED_IN_SERVICE, "and is in service");
+	again = a;
+	again.flags = VN_DRAIN_RESTORE;
+	again.uid = ~0u;
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &again), -EINVAL, "restored for nobody");
+	again.uid = 1234;
+	tap_result(drain_as_nobody(&again), -EPERM, "restored by nobody in particular");
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, &again), 0, "restored");
+	q.sled = 2;
+	must(!call(ctx, VN_IOCTL_SLED_QUERY, &q));
+	tap_ok(q.uid == 1234 && q.operation == 8, "in the name of who drained it (%u)", q.uid);
+	close(again.fd);
 }
 
 static void test_attach_undone(void)

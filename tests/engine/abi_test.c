@@ -72,7 +72,7 @@ static const struct {
 	{ VN_IOCTL_STATUS_DESTROY, 16, VN_ON_SERVER, { .status_destroy = { .mmap_offset = 1 } } },
 	{ VN_IOCTL_SLED_QUERY, 112, VN_ON_SERVER, { .sled = { .sled = 4 } } },
 	{ VN_IOCTL_DRAIN_OPEN,
-	  120,
+	  128,
 	  VN_ON_SERVER,
 	  { .drain = { .sled = 4, .to = VN_ANY_SLED, .operation = 1, .budget_ns = 1 } } },
 	{ VN_IOCTL_DRAIN_STEP, 96, VN_ON_SESSION, { .step = { .to = VN_SLED_PRECOPY } } },
@@ -208,8 +208,11 @@ static const struct {
 	ROW(SLED_QUERY, vn_sled_query, sled, ~0u, -ENODEV),
 	ROW(DRAIN_OPEN, vn_drain_open, flags, VN_DRAIN_DRY_RUN, 0),
 	ROW(DRAIN_OPEN, vn_drain_open, flags, VN_DRAIN_BACK, 0),
+	ROW(DRAIN_OPEN, vn_drain_open, flags, VN_DRAIN_RESTORE, 0),
 	ROW(DRAIN_OPEN, vn_drain_open, flags, 3, -EINVAL),
-	ROW(DRAIN_OPEN, vn_drain_open, flags, 4, -EINVAL),
+	ROW(DRAIN_OPEN, vn_drain_open, flags, 5, -EINVAL),
+	ROW(DRAIN_OPEN, vn_drain_open, flags, 6, -EINVAL),
+	ROW(DRAIN_OPEN, vn_drain_open, flags, 16, -EINVAL),
 	ROW(DRAIN_OPEN, vn_drain_open, sled, 5, -ENODEV),
 	ROW(DRAIN_OPEN, vn_drain_open, to, 0, 0),
 	ROW(DRAIN_OPEN, vn_drain_open, to, 5, -ENODEV),
@@ -218,6 +221,8 @@ static const struct {
 	ROW(DRAIN_OPEN, vn_drain_open, budget_ns, VN_BUDGET_MAX, 0),
 	ROW(DRAIN_OPEN, vn_drain_open, budget_ns, VN_BUDGET_MAX + 1, -EINVAL),
 	ROW(DRAIN_OPEN, vn_drain_open, reason[VN_REASON - 1], 'x', -EINVAL),
+	ROW(DRAIN_OPEN, vn_drain_open, uid, 1, -EINVAL),
+	ROW(DRAIN_OPEN, vn_drain_open, reserved, 1, -EINVAL),
 	ROW(DRAIN_STEP, vn_drain_step, to, VN_SLED_STATES, -EINVAL),
 	ROW(DRAIN_STEP, vn_drain_step, to, VN_SLED_STATES - 1, 0),
 	ROW(DRAIN_STEP, vn_drain_step, reserved, 1, -EINVAL),
@@ -234,6 +239,22 @@ static void test_fields(void)
 		err = check(nr, &a);
 		tap_ok(err == fields[i].err, "%s: %d", fields[i].what, err);
 	}
+}
+
+/* In whose name a sled is out of service again. */
+static void test_restore(void)
+{
+	const u32 nr = VN_IOCTL_DRAIN_OPEN & 0xff;
+	union any a = rows[nr].valid;
+
+	a.drain.flags = VN_DRAIN_RESTORE;
+	a.drain.uid = ~0u - 1;
+	tap_ok(!check(nr, &a), "DRAIN_OPEN: restored in the name of any user");
+	a.drain.uid = ~0u;
+	tap_ok(check(nr, &a) == -EINVAL, "but of nobody");
+	a.drain.uid = 1;
+	a.drain.flags = VN_DRAIN_BACK;
+	tap_ok(check(nr, &a) == -EINVAL, "who brings it back is who asks");
 }
 
 /* Every bit of a flags word that is not allowed. */
@@ -279,6 +300,7 @@ int main(void)
 	test_table();
 	test_valid();
 	test_fields();
+	test_restore();
 	test_bits();
 	return tap_done();
 }

@@ -295,7 +295,7 @@ FIELD(vn_sled_query, hbm_used, 32, 8);
 FIELD(vn_sled_query, operation, 40, 8);
 FIELD(vn_sled_query, reason, 48, 64);
 
-SIZE(vn_drain_open, 120);
+SIZE(vn_drain_open, 128);
 FIELD(vn_drain_open, size, 0, 4);
 FIELD(vn_drain_open, flags, 4, 4);
 FIELD(vn_drain_open, sled, 8, 4);
@@ -308,6 +308,8 @@ FIELD(vn_drain_open, chips, 100, 4);
 FIELD(vn_drain_open, free_slots, 104, 4);
 FIELD(vn_drain_open, contexts, 108, 4);
 FIELD(vn_drain_open, bytes, 112, 8);
+FIELD(vn_drain_open, uid, 120, 4);
+FIELD(vn_drain_open, reserved, 124, 4);
 
 SIZE(vn_drain_step, 96);
 FIELD(vn_drain_step, size, 0, 4);
@@ -365,6 +367,7 @@ LAYOUT_ASSERT(VN_SLED_FAULTED == 11, "VN_SLED_FAULTED");
 LAYOUT_ASSERT(VN_SLED_STATES == 12, "VN_SLED_STATES");
 LAYOUT_ASSERT(VN_DRAIN_DRY_RUN == 1, "VN_DRAIN_DRY_RUN");
 LAYOUT_ASSERT(VN_DRAIN_BACK == 2, "VN_DRAIN_BACK");
+LAYOUT_ASSERT(VN_DRAIN_RESTORE == 4, "VN_DRAIN_RESTORE");
 LAYOUT_ASSERT(VN_FAULT_NONE == 0 && VN_FAULT_MEMORY == 1 && VN_FAULT_LINK == 2 && VN_FAULT_SUM == 3,
 	      "faults");
 LAYOUT_ASSERT(VN_FEATURE_EVENTFD == 1, "VN_FEATURE_EVENTFD");

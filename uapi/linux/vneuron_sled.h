@@ -88,12 +88,17 @@ struct vn_sled_query {
  * @VN_DRAIN_DRY_RUN: only says what it would take: no session, nothing changes
  * @VN_DRAIN_BACK: the other way: a sled that is drained, in maintenance or faulted is to
  *	come back; the session begins in VALIDATING
+ * @VN_DRAIN_RESTORE: it was out of service before a restart: it is so again by who
+ *	drained it then
  * @VN_DRAIN_MAINTAIN: a sled that is drained loses power: it is in MAINTENANCE then, its
  *	slots are nowhere until it comes back; no session
+ *
+ * One of them at most.
  */
 enum vn_drain_flags {
 	VN_DRAIN_DRY_RUN	= 1 << 0,
 	VN_DRAIN_BACK		= 1 << 1,
+	VN_DRAIN_RESTORE	= 1 << 2,
 	VN_DRAIN_MAINTAIN	= 1 << 3,
 };
 
@@ -111,11 +116,14 @@ enum vn_drain_flags {
  * @free_slots: out, slots there are for them, at most @chips
  * @contexts: out, that have memory on it
  * @bytes: out, to be copied
+ * @uid: with VN_DRAIN_RESTORE: who drained it, in the caller's user namespace; else zero
+ * @reserved: zero
  *
  * Takes slots and memory for all of it. ENOSPC: there are fewer slots than chips
  * (a dry run succeeds, and says how many). ENOMEM: the host has no memory for the
  * copy. EBUSY: it is being drained. EALREADY: it is drained by this operation.
- * EINVAL also: it is not in service; of MAINTAIN: it is not drained.
+ * EINVAL also: it is not in service; of MAINTAIN: it is not drained; of RESTORE: the
+ * caller's user namespace has no such @uid.
  */
 struct vn_drain_open {
 	__u32 size;
@@ -130,6 +138,8 @@ struct vn_drain_open {
 	__u32 free_slots;
 	__u32 contexts;
 	__u64 bytes;
+	__u32 uid;
+	__u32 reserved;
 };
 
 /**
