@@ -88,7 +88,7 @@ $(B)/bench/ops_bench: $(B)/obj/tests/engine/ops_bench.o $(B)/libvneuron.a
 
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/libvneuron.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(libs) -luring -lm
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(libs) -lm
 
 $(B)/bench/coll_openmpi $(B)/bench/coll_mpich: $(B)/bench/coll_%: tests/bench/coll_mpi.c tests/bench/coll.h tests/bench/bench.h
 	@mkdir -p $(@D)

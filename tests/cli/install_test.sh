@@ -28,7 +28,7 @@ cc -Wall -Werror -o "$tmp/shared" "$tmp/program.c" $(pkg-config --cflags --libs 
 ok $? "the README's program compiles against the shared library"
 # shellcheck disable=SC2046
 cc -o "$tmp/static" "$tmp/program.c" $(pkg-config --cflags vneuron) "$tmp/opt/vneuron/lib/libvneuron.a" \
-	-lnl-genl-3 -lnl-3 -lnuma -lm -pthread
+	-lnl-genl-3 -lnl-3 -lnuma -luring -lm -pthread
 ok $? "and against the static one"
 for kind in gcc g++; do
 	echo '#include <vneuron/coll.h>' > "$tmp/header.$kind.c"

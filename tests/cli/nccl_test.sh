@@ -62,7 +62,7 @@ sed -n '/^```c$/,/^```$/p' "$doc" | sed '1d;$d' > "$tmp/program.c"
 for std in 'gcc -std=gnu11' 'g++ -x c++ -std=c++17'; do
 	# shellcheck disable=SC2086
 	$std -O1 -Wall -Wextra -Werror $include -c -o "$tmp/program.o" "$tmp/program.c" > "$tmp/out" 2>&1 &&
-		g++ -o "$tmp/program" "$tmp/program.o" "$lib" -lnl-genl-3 -lnl-3 -lnuma -lm -pthread > "$tmp/out" 2>&1
+		g++ -o "$tmp/program" "$tmp/program.o" "$lib" -lnl-genl-3 -lnl-3 -lnuma -luring -lm -pthread > "$tmp/out" 2>&1
 	ok $? "the document's program: $std"
 	"$tmp/program" > "$tmp/out" 2>"$tmp/err"
 	# 0 + 1 + ... + 7

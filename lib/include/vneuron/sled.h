@@ -58,6 +58,8 @@ struct vn_drain_report {
  * @progress: called after every step, by the thread that drains; not 0: it is called
  *	off, and vn_sled_drain() returns that. NULL: nobody asks
  * @arg: for @progress
+ * @journal: path of the file in which each step is kept, so that vn_sled_restore() finds
+ *	out after a restart what was out of service (vneuron/journal.h); NULL: nowhere
  */
 struct vn_drain_config {
 	uint32_t size;
@@ -68,9 +70,13 @@ struct vn_drain_config {
 	const char *reason;
 	int (*progress)(void *arg, const struct vn_drain_report *r);
 	void *arg;
+	const char *journal;
 };
 
-#define VN_DRAIN_CONFIG_INITIALIZER { .size = sizeof(struct vn_drain_config), .to = VN_ANY_SLED }
+#define VN_DRAIN_CONFIG_INITIALIZER                                                                \
+	{                                                                                          \
+		.size = sizeof(struct vn_drain_config), .to = VN_ANY_SLED                          \
+	}
 
 /**
  * vn_sled_plan - what draining it would take: nothing changes
@@ -91,19 +97,25 @@ int vn_sled_plan(vn_device_t dev, uint32_t sled, uint32_t to, struct vn_drain_op
  * copied in the budget, or writers would have waited for too long. -EBUSY also: a thread
  * of the process holds HBM (vn_mem_begin()), and is named. -EIO: a page was not as it was
  * read. -ECANCELED: somebody has called it off. After a failure all is as it was.
+ *
+ * With a journal also what vn_journal_read() returns, and before anything has changed.
+ * -EBUSY: another process has it locked for longer than a record takes. -ENOSPC, -EFBIG,
+ * -EIO...: it could not be written; but when the chips have moved by then the sled is
+ * drained: @report->last.state says so, and the text tells how the journal gets to know.
  */
 int vn_sled_drain(vn_device_t dev, uint32_t sled, const struct vn_drain_config *config,
 		  struct vn_drain_report *report);
 
 /**
  * vn_sled_undrain - bring a sled back to service, if it passes
- * @config: operation and reason; NULL: the defaults
+ * @config: operation, reason and journal; NULL: the defaults
  * @report: out; NULL: nobody asks
  *
  * Its memory, copies between its slots and others, and a reduction over all of them are
  * tested first. Chips stay where they are: the sled has room for those of another one.
  * -EIO: it did not pass; the text says what, and at which slot; the sled is FAULTED.
- * -EALREADY: it is in service.
+ * -EALREADY: it is in service. With a journal: as vn_sled_drain(); and a sled that is in
+ * service, which the journal does not know, is no error: it is told.
  */
 int vn_sled_undrain(vn_device_t dev, uint32_t sled, const struct vn_drain_config *config,
 		    struct vn_drain_report *report);
