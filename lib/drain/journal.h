@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The journal of service state: which sleds are out of service, why, by whom and by which
- * operation, for whoever comes after a restart. What is in HBM is not in it.
+ * The journal of service state (vneuron/journal.h: what can be read of it), and writing it.
  *
  * One file, only ever appended to: a header with the shape of the machine, then records of
  * one size. A record goes out only when the one before it is on disk, so that whatever
@@ -13,37 +12,7 @@
 #ifndef VN_DRAIN_JOURNAL_H
 #define VN_DRAIN_JOURNAL_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <linux/vneuron.h>
-
-/* What machine it is of. */
-struct vn_journal_shape {
-	uint32_t sleds, spares;
-	uint32_t chips; /* per sled */
-};
-
-/* A step of a sled from one state to another. */
-struct vn_journal_record {
-	uint64_t seq; /* 1, 2, ... */
-	uint64_t time_ns; /* CLOCK_REALTIME */
-	uint64_t operation; /* 0: none, it happened */
-	uint32_t sled;
-	uint32_t from, to; /* enum vn_sled_state */
-	uint32_t target; /* sled for its chips, or VN_ANY_SLED */
-	uint32_t uid, pid; /* who asked for it */
-	char reason[VN_REASON]; /* ends with a zero */
-};
-
-/*
- * The default place: $VNEURON_JOURNAL; else /var/lib/vneuron/journal for root, and
- * $XDG_STATE_HOME/vneuron/journal or ~/.local/state/vneuron/journal for others. Makes
- * directories that are missing, unless the place is named. -ENAMETOOLONG; -ENOENT: there
- * is no HOME.
- */
-int vn_journal_path(char *path, size_t bytes);
+#include "../include/vneuron/journal.h"
 
 /* ---- writing ----------------------------------------------------------------------- */
 
@@ -81,17 +50,7 @@ int vn_journal_sync(struct vn_journal *j);
 /* Syncs, and closes it whatever comes of that. */
 int vn_journal_close(struct vn_journal *j);
 
-/* ---- reading: at any time, also while somebody writes -------------------------------- */
-
-/* A record at a time; not 0: no more of them, and that is returned. */
-typedef int (*vn_journal_cb)(void *arg, const struct vn_journal_record *r);
-
-/*
- * All records, oldest first. shape NULL: of whatever machine. *torn, unless NULL: the last
- * record is torn, and left out. -ENOENT: there is no journal. Else as vn_journal_open().
- */
-int vn_journal_read(const char *path, const struct vn_journal_shape *shape, vn_journal_cb cb,
-		    void *arg, bool *torn);
+/* ---- reading ------------------------------------------------------------------------ */
 
 /*
  * What brought each sled that is out of service there, by sled. An operation that ends
