@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,14 +13,28 @@
 #define BUSY_NS 1000000000ull
 #define RETRY_NS 2000000
 
+/* Held by who has a journal open: threads of this process need not try again and again. */
+static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static int open_journal(const struct vn_log *l, struct vn_journal **j)
 {
 	const struct timespec pause = { .tv_nsec = RETRY_NS };
 	uint64_t end = vn_now() + BUSY_NS;
 	int err;
 
+	pthread_mutex_lock(&open_lock);
 	while ((err = vn_journal_open(l->path, &l->shape, j)) == -EBUSY && vn_now() < end)
 		nanosleep(&pause, NULL);
+	if (err)
+		pthread_mutex_unlock(&open_lock);
+	return err;
+}
+
+static int close_journal(struct vn_journal *j)
+{
+	int err = vn_journal_close(j);
+
+	pthread_mutex_unlock(&open_lock);
 	return err;
 }
 
@@ -48,7 +63,7 @@ int vn_log_begin(struct vn_log *l, vn_device_t dev, const char *path, uint32_t s
 	};
 	if (!path)
 		return 0;
-	err = vn_sled_query(dev, sled, &q) ?: open_journal(l, &j) ?: vn_journal_close(j);
+	err = vn_sled_query(dev, sled, &q) ?: open_journal(l, &j) ?: close_journal(j);
 	l->last.to = q.state;
 	l->chip = first_chip(dev, sled);
 	return err;
@@ -93,7 +108,7 @@ static int put(struct vn_log *l, struct vn_journal *j, uint32_t to)
 	err = vn_journal_append(j, &r);
 	if (!err)
 		vn_drain_point(to, VN_POINT_WRITTEN);
-	closed = vn_journal_close(j);
+	closed = close_journal(j);
 	if (err || closed)
 		return err ?: closed;
 	l->last = r;
@@ -156,7 +171,7 @@ int vn_log_end(struct vn_log *l, uint32_t to)
 	err = last_of(l, &last);
 	if (!err && last.seq == l->last.seq)
 		return put(l, j, to);
-	return vn_journal_close(j) ?: err;
+	return close_journal(j) ?: err;
 }
 
 int vn_log_repair(struct vn_log *l, uint32_t state)
@@ -174,7 +189,7 @@ int vn_log_repair(struct vn_log *l, uint32_t state)
 		return err;
 	err = last_of(l, &last) ?: vn_sled_query(l->dev, l->last.sled, &q);
 	if (err || q.state != state)
-		return vn_journal_close(j) ?: err;
+		return close_journal(j) ?: err;
 	if (state == VN_SLED_IN_SERVICE) {
 		known = !vn_journal_is_out(&last);
 	} else {
@@ -182,7 +197,7 @@ int vn_log_repair(struct vn_log *l, uint32_t state)
 		vn_log_by(l, q.operation, q.uid, (const char *)q.reason, VN_ANY_SLED);
 	}
 	if (known)
-		return vn_journal_close(j);
+		return close_journal(j);
 	l->last.to = vn_journal_is_out(&last) ? last.to : VN_SLED_COMMITTED;
 	return put(l, j, state) ?: 1;
 }
