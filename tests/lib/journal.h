@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "../../lib/drain/journal.h" /* internal: no call of the library's shows all of it */
@@ -133,6 +134,16 @@ static UNUSED int open_and_close(bool *torn)
 	return vn_journal_close(j);
 }
 
+/* No file gets longer. */
+static UNUSED void limit(rlim_t bytes)
+{
+	struct rlimit l;
+
+	getrlimit(RLIMIT_FSIZE, &l);
+	l.rlim_cur = bytes;
+	NEED(setrlimit(RLIMIT_FSIZE, &l));
+}
+
 /* Does the text name the file, and that? */
 static UNUSED bool says(const char *what)
 {
@@ -170,7 +181,7 @@ static UNUSED int fd_of_journal(void)
 
 struct found {
 	uint32_t n;
-	struct vn_journal_record r[40];
+	struct vn_journal_record r[200];
 	int answer;
 };
 

@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "journal.h"
@@ -145,15 +144,6 @@ static void test_no_journal(void)
 }
 
 /* ---- a full disk, and worse --------------------------------------------------------- */
-
-static void limit(rlim_t bytes)
-{
-	struct rlimit l;
-
-	getrlimit(RLIMIT_FSIZE, &l);
-	l.rlim_cur = bytes;
-	NEED(setrlimit(RLIMIT_FSIZE, &l));
-}
 
 /* Appends until it fails; the error. */
 static int fill(struct vn_journal *j, uint64_t from, bool sync)
