@@ -37,7 +37,7 @@ static u32 free_on(const struct vn_switch *sw, const struct vn_sled *sleds, u32 
 	if (sleds[sled].state != VN_SLED_IN_SERVICE)
 		return 0;
 	for (u32 i = 0; i < sw->chips_per_sled; i++)
-		n += sw->chip_at[sled * sw->chips_per_sled + i] == VN_SLOT_FREE;
+		n += vn_switch_free(sw, sled * sw->chips_per_sled + i);
 	return n;
 }
 
@@ -46,7 +46,7 @@ static void take(const struct vn_switch *sw, u32 sled, u32 wanted, struct vn_mov
 	u32 first = sled * sw->chips_per_sled;
 
 	for (u32 i = first; i < first + sw->chips_per_sled && m->free < wanted; i++)
-		if (sw->chip_at[i] == VN_SLOT_FREE)
+		if (vn_switch_free(sw, i))
 			m->slot[m->free++] = (u16)i;
 }
 

@@ -56,6 +56,11 @@ void vn_switch_move(struct vn_switch *sw, u32 chip, u32 slot)
 	WRITE_ONCE(sw->slot_of[chip], (u16)slot);
 }
 
+bool vn_switch_free(const struct vn_switch *sw, u32 slot)
+{
+	return sw->chip_at[slot] == VN_SLOT_FREE && !(sw->bad[slot / 64] >> slot % 64 & 1);
+}
+
 bool vn_switch_lost(const struct vn_switch *sw, u32 chip)
 {
 	return READ_ONCE(sw->lost[chip / 64]) >> chip % 64 & 1;

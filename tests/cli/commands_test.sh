@@ -25,7 +25,7 @@ cmp -s "$tmp/out" "$tmp/topo"
 ok $? "means topo show"
 
 good "chip list" chip list
-says '^CHIP +RACK +SLED +SLOT +NODE +HBM +USED +QUEUES +WINDOWS +TX +RX +LOCAL$' "has its columns"
+says '^CHIP +RACK +SLED +SLOT +NODE +HBM +USED +QUEUES +WINDOWS +TX +RX +LOCAL +STATE$' "has its columns"
 lines=$(($(wc -l <"$tmp/out") - 1))
 run -j status
 is "\$d->{chips} == $lines" "and a line per chip"

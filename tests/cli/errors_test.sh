@@ -39,7 +39,7 @@ fi
 # What is below does not depend on the home.
 [ -z "$quick" ] || finish
 
-objects='status topo chip sled event switch queue window coll version'
+objects='status topo chip sled event fault switch queue window coll version'
 bad 2 "'topology'.*$objects" "unknown object" topology
 bad 2 "''.*$objects" "empty object" ""
 bad 2 "'topo list'.* show" "unknown command" topo list

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 traffic='tx_bytes:n rx_bytes:n local_bytes:n'
-chip="chip:n rack:n sled:n slot:n numa_node:n epoch:n hbm_bytes:n hbm_used:n queues:n windows:n $traffic"
+chip="chip:n rack:n sled:n slot:n numa_node:n epoch:n hbm_bytes:n hbm_used:n queues:n windows:n lost:b $traffic"
 
 good "status" -j status
 is "fields(\$d, 'device:s home:s ultraserver:n racks:n sleds:n spares:n chips_per_sled:n chips:n epoch:n

@@ -282,6 +282,18 @@ FIELD(vn_desc, launch.reserved, 40, 24);
 FIELD(vn_desc, raw, 16, 48);
 
 /* Numbers that programs have compiled in. */
+SIZE(vn_fault, 16);
+FIELD(vn_fault, kind, 0, 4);
+FIELD(vn_fault, where, 4, 4);
+FIELD(vn_fault, slot, 8, 4);
+FIELD(vn_fault, count, 12, 4);
+
+SIZE(vn_health, 744);
+FIELD(vn_health, changes, 0, 4);
+FIELD(vn_health, reserved, 4, 4);
+FIELD(vn_health, chip, 8, 576);
+FIELD(vn_health, link, 584, 160);
+
 SIZE(vn_sled_query, 112);
 FIELD(vn_sled_query, size, 0, 4);
 FIELD(vn_sled_query, sled, 4, 4);
@@ -449,7 +461,13 @@ LAYOUT_ASSERT(VN_BAD_PLAN == 11, "VN_BAD_PLAN");
 LAYOUT_ASSERT(VN_BAD_RING == 12, "VN_BAD_RING");
 LAYOUT_ASSERT(VN_BUSY_PLAN == 13, "VN_BUSY_PLAN");
 LAYOUT_ASSERT(VN_CANCELLED == 14, "VN_CANCELLED");
-LAYOUT_ASSERT(VN_STATUS_COUNT == 15, "VN_STATUS_COUNT");
+LAYOUT_ASSERT(VN_CHIP_LOST == 15, "VN_CHIP_LOST");
+LAYOUT_ASSERT(VN_LINK_DOWN == 16, "VN_LINK_DOWN");
+LAYOUT_ASSERT(VN_STATUS_COUNT == 17, "VN_STATUS_COUNT");
+LAYOUT_ASSERT(VN_FAULT_SLED_LOSS == 1 && VN_FAULT_CHIP_LOSS == 2 && VN_FAULT_LINK_CUT == 3 &&
+		      VN_FAULT_COPY_CORRUPT == 4 && VN_FAULT_ALLOC_FAIL == 5 &&
+		      VN_FAULT_KINDS == 6 && VN_NOWHERE == 0xffffffffu && VN_HEALTH_OFFSET == 0,
+	      "faults");
 LAYOUT_ASSERT(VN_RING_SQ_OFFSET == 4096, "submission ring");
 LAYOUT_ASSERT(VN_RING_CQ_OFFSET(8) == 4096 + 512, "completion ring");
 LAYOUT_ASSERT(VN_QUEUE_BYTES(8) == 8192 && VN_QUEUE_BYTES(65536) == 4096 + 8388608, "mapping");

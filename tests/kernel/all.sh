@@ -27,7 +27,7 @@ part() {
 alone='params nodes rmmod idle'
 part load $(printf "tests/kernel/%s.sh " $alone)
 
-if ! insmod "$VN_KO" sleds=36 chips_per_sled=4 spares=1 hbm=256M; then
+if ! insmod "$VN_KO" sleds=36 chips_per_sled=4 spares=1 faults=1 hbm=256M; then
 	echo "all.sh: the module does not load" >&2
 	exit 1
 fi

@@ -55,6 +55,14 @@ taken() {
 		ok 1 "$*: $(cat "$tmp/err")"
 	fi
 }
+if load 2>"$tmp/err"; then
+	"$VN_BUILD/neuronctl" -d $node fault list >"$tmp/out" 2>"$tmp/err"
+	[ $? = 1 ] && grep -q 'loaded without faults=1' "$tmp/err"
+	ok $? "no faults unless it was loaded with faults=1: $(cat "$tmp/err")"
+	unload
+else
+	ok 1 "$(cat "$tmp/err")"
+fi
 taken 1 4096 sleds=1 chips_per_sled=1 hbm=4096
 taken 16 1099511627776 sleds=1 chips_per_sled=16 hbm=1T
 taken 144 2097152 sleds=9 chips_per_sled=16 hbm=2M

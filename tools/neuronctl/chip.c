@@ -19,6 +19,7 @@ static void json_chip(struct json *j, const struct machine *m, const struct vn_c
 	json_u64(j, "hbm_used", q->hbm_used);
 	json_u64(j, "queues", q->queues);
 	json_u64(j, "windows", q->windows);
+	json_bool(j, "lost", m->lost[q->chip]);
 	machine_json_traffic(j, &t);
 }
 
@@ -41,6 +42,7 @@ static void chip_row(struct out *o, const struct machine *m, const struct vn_chi
 	out_bytes(o, t.tx_bytes);
 	out_bytes(o, t.rx_bytes);
 	out_bytes(o, t.local_bytes);
+	out_cell(o, "%s", m->lost[q->chip] ? "lost" : "-");
 }
 
 static int list(struct ctl *c)
@@ -63,8 +65,8 @@ static int list(struct ctl *c)
 		}
 		json_array_end(j);
 	} else {
-		out_begin(&o, "lrrrrrrrrrrr",
-			  "CHIP RACK SLED SLOT NODE HBM USED QUEUES WINDOWS TX RX LOCAL");
+		out_begin(&o, "lrrrrrrrrrrrl",
+			  "CHIP RACK SLED SLOT NODE HBM USED QUEUES WINDOWS TX RX LOCAL STATE");
 		for (i = 0; i < c->q.chips; i++)
 			chip_row(&o, &m, &m.chips[i]);
 		out_end(&o);
@@ -79,7 +81,8 @@ static void print_chip(const struct machine *m, const struct vn_chip_query *q)
 	struct out o;
 	uint32_t p;
 
-	printf("c%u: rack %u, sled %u, slot %u, ", q->chip, q->rack, q->sled, q->slot);
+	printf("c%u:%s rack %u, sled %u, slot %u, ", q->chip, m->lost[q->chip] ? " LOST," : "",
+	       q->rack, q->sled, q->slot);
 	if (q->numa_node < 0)
 		printf("no NUMA node, epoch %u\n", q->epoch);
 	else

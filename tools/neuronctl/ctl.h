@@ -62,8 +62,8 @@ struct ctl {
 	struct vn_query q;
 };
 
-extern const struct ctl_object ctl_status, ctl_topo, ctl_chip, ctl_sled, ctl_event, ctl_switch,
-	ctl_queue, ctl_window, ctl_coll, ctl_version;
+extern const struct ctl_object ctl_status, ctl_topo, ctl_chip, ctl_sled, ctl_event, ctl_fault,
+	ctl_switch, ctl_queue, ctl_window, ctl_coll, ctl_version;
 
 /* Opens the device (main closes it) and asks what it is. */
 int ctl_open(struct ctl *c);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vneuron/fault.h>
+
 #include "machine.h"
 #include "out.h"
 
@@ -36,9 +38,11 @@ int machine_load(struct ctl *c, struct machine *m)
 	if (ret)
 		return ret;
 	m->chips = ctl_realloc(NULL, c->q.chips, sizeof(*m->chips));
-	for (i = 0; !ret && i < c->q.chips; i++)
+	for (i = 0; !ret && i < c->q.chips; i++) {
 		if (vn_chip_query(c->dev, i, &m->chips[i]))
 			ret = ctl_fail_lib();
+		m->lost[i] = vn_chip_lost(c->dev, i);
+	}
 	if (!ret)
 		ret = load_ports(c, m);
 	if (ret)

@@ -13,6 +13,7 @@ struct traffic {
 
 struct machine {
 	struct vn_chip_query *chips; /* [q.chips], by number */
+	bool lost[VN_MAX_CHIPS];
 	struct vn_port *ports;
 	unsigned int nports;
 	unsigned int planes;

@@ -12,7 +12,7 @@
 #include "ctl.h"
 
 static const struct ctl_object *const objects[] = {
-	&ctl_status, &ctl_topo,	 &ctl_chip,   &ctl_sled, &ctl_event,
+	&ctl_status, &ctl_topo,	 &ctl_chip,   &ctl_sled, &ctl_event,   &ctl_fault,
 	&ctl_switch, &ctl_queue, &ctl_window, &ctl_coll, &ctl_version,
 };
 
