@@ -294,8 +294,7 @@ static struct session *session_new(struct vn_drain_open *a)
 	s->back = a->flags & VN_DRAIN_BACK;
 	s->op.sled = a->sled;
 	s->op.id = a->operation;
-	s->op.uid = a->flags & VN_DRAIN_RESTORE ? make_kuid(current_user_ns(), a->uid) :
-						  current_uid();
+	s->op.uid = vn_sled_uid(a);
 	memcpy(s->op.reason, a->reason, VN_REASON);
 	if (!uid_valid(s->op.uid))
 		err = -EINVAL;

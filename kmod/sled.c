@@ -293,7 +293,7 @@ static void power(u32 sled, bool on)
 }
 
 /* An operation that needs no session: what it has to say is said before it goes. */
-static struct vn_sled_op *op_new(u32 sled, u64 id, const u8 *reason)
+static struct vn_sled_op *op_new(u32 sled, u64 id, kuid_t uid, const u8 *reason)
 {
 	struct vn_sled_op *op = kzalloc(sizeof(*op), GFP_KERNEL_ACCOUNT);
 
@@ -301,19 +301,28 @@ static struct vn_sled_op *op_new(u32 sled, u64 id, const u8 *reason)
 		return NULL;
 	op->sled = sled;
 	op->id = id;
-	op->uid = current_uid();
+	op->uid = uid;
 	memcpy(op->reason, reason, VN_REASON);
 	return op;
 }
 
+kuid_t vn_sled_uid(const struct vn_drain_open *a)
+{
+	return a->flags & VN_DRAIN_RESTORE ? make_kuid(current_user_ns(), a->uid) : current_uid();
+}
+
 int vn_sled_maintain(struct vn_drain_open *a)
 {
-	struct vn_sled_op *op = op_new(a->sled, a->operation, a->reason);
+	struct vn_sled_op *op = op_new(a->sled, a->operation, vn_sled_uid(a), a->reason);
 	struct sled *sled = &sleds[a->sled];
 	int err = 0;
 
 	if (!op)
 		return -ENOMEM;
+	if (!uid_valid(op->uid)) {
+		kfree(op);
+		return -EINVAL;
+	}
 	a->fd = -1;
 	mutex_lock(&sled_lock);
 	op->state = sled->s.state;
@@ -425,7 +434,7 @@ static int fault(const struct vn_fault *f, struct vn_sled_op *op, u16 *lost)
 int vn_sled_fault(const struct vn_fault *f, u16 lost[VN_MAX_CHIPS_PER_SLED])
 {
 	bool sled = f->kind == VN_FAULT_SLED_LOSS && f->where < vn_switch_sleds(&vn_server.sw);
-	struct vn_sled_op *op = op_new(sled ? f->where : 0, 0, lost_reason);
+	struct vn_sled_op *op = op_new(sled ? f->where : 0, 0, current_uid(), lost_reason);
 	int n;
 
 	if (!op)

@@ -61,6 +61,8 @@ int vn_sled_cancel(u32 sled, u64 operation);
  */
 int vn_sled_check(const struct vn_sled_op *op, const struct vn_moves *m);
 bool vn_sled_faulted(u32 sled);
+/* Who asks for it, or did before a restart; invalid: nobody here. */
+kuid_t vn_sled_uid(const struct vn_drain_open *a);
 /* It is drained, and loses power. As DRAIN_OPEN. */
 int vn_sled_maintain(struct vn_drain_open *a);
 

@@ -92,6 +92,7 @@ int vn_drain_refused(vn_device_t dev, const struct vn_drain_open *a, int err)
 			       a->sled);
 	case -EBUSY:
 	case -EINVAL:
+	case -EALREADY:
 		if (vn_sled_query(dev, a->sled, &q))
 			break;
 		return vn_fail(err, "sled %u: it is %s (operation %016llx%s%.63s)", a->sled,

@@ -80,10 +80,12 @@ static int check_plan(const struct vn_plan_create *a)
 
 static int check_drain(const struct vn_drain_open *a, u32 sleds)
 {
-	u32 known = VN_DRAIN_DRY_RUN | VN_DRAIN_BACK | VN_DRAIN_RESTORE;
+	u32 known = VN_DRAIN_DRY_RUN | VN_DRAIN_BACK | VN_DRAIN_RESTORE | VN_DRAIN_MAINTAIN;
+	/* None goes with another, but for a sled that was in maintenance before a restart. */
+	u32 flags = a->flags == (VN_DRAIN_MAINTAIN | VN_DRAIN_RESTORE) ? VN_DRAIN_MAINTAIN
+								       : a->flags;
 
-	/* None goes with another. */
-	if (a->flags & ~known || a->flags & (a->flags - 1) || !a->operation || !a->budget_ns ||
+	if (flags & ~known || flags & (flags - 1) || !a->operation || !a->budget_ns ||
 	    a->budget_ns > VN_BUDGET_MAX || a->reason[VN_REASON - 1] || a->reserved)
 		return -EINVAL;
 	/* ~0 is nobody, in any namespace. */

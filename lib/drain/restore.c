@@ -28,9 +28,8 @@ static int add(void *arg, const struct vn_journal_record *r)
 }
 
 /*
- * In service, it is drained. MAINTENANCE, FAULTED and what was being tested is DRAINED to
- * begin with: nothing of it is in use. What brings a sled from there to the state that the
- * record names (r->to) belongs behind this.
+ * In service, it is drained, and had it no power, it has none. FAULTED and what was being
+ * tested is DRAINED: nothing of it is in use until it has passed.
  */
 static int out_again(struct restore *s, const struct vn_journal_record *r, bool *already)
 {
@@ -43,7 +42,10 @@ static int out_again(struct restore *s, const struct vn_journal_record *r, bool 
 		return err;
 	c.operation = r->operation;
 	c.reason = r->reason;
-	return vn_drain_again(s->dev, r->sled, r->uid, &c, NULL);
+	err = vn_drain_again(s->dev, r->sled, r->uid, &c, NULL);
+	if (!err && r->to == VN_SLED_MAINTENANCE)
+		err = vn_drain_off_again(s->dev, r->sled, r->uid, &c);
+	return err;
 }
 
 static void one(struct restore *s, const struct vn_journal_record *r)

@@ -105,6 +105,14 @@ static int failed(const struct drain *d, int err)
 			       (unsigned long long)(s->estimate_ns / 1000), budget_us);
 	if (err == -EIO)
 		return vn_fail(err, "sled %u: a page of the copy is not as it was read", d->sled);
+	if (err == -EHOSTDOWN)
+		return s->state == VN_SLED_FAULTED
+			       ? vn_fail(err, "sled %u is lost, with all that was on it", d->sled)
+			       : vn_fail(err, "sled %u: where its chips were to go is lost",
+					 d->sled);
+	if (err == -ENETUNREACH)
+		return vn_fail(err, "sled %u: no way through the switch to where its chips go",
+			       d->sled);
 	if (err == -ECANCELED && d->cancelled)
 		return vn_fail(err, "sled %u: called off by somebody", d->sled);
 	if (err == -ETIME)
@@ -115,16 +123,18 @@ static int failed(const struct drain *d, int err)
 	return vn_fail(err, "sled %u: %s", d->sled, strerror(-err));
 }
 
-/* All will be as it was. */
+/* All will be as it was, unless the sled is lost. */
 static int give_up(struct drain *d, int err)
 {
+	uint32_t ends = d->report->last.state == VN_SLED_FAULTED ? VN_SLED_FAULTED
+								 : VN_SLED_IN_SERVICE;
 	struct text t;
 
 	err = failed(d, err);
 	t = said();
 	/* Should it not get there: what has no COMMITTED behind it has not happened. */
-	if (d->log.last.to > VN_SLED_IN_SERVICE && !record(d, VN_SLED_IN_SERVICE))
-		vn_drain_point(VN_SLED_IN_SERVICE, VN_POINT_AFTER);
+	if (d->log.last.to > VN_SLED_IN_SERVICE && !record(d, ends))
+		vn_drain_point(ends, VN_POINT_AFTER);
 	vn_set_error("%s", t.s);
 	return err;
 }
@@ -339,4 +349,62 @@ int vn_sled_undrain(vn_device_t dev, uint32_t sled, const struct vn_drain_config
 	err = come_back(&d, &a);
 	dev->home->drain_close(d.session);
 	return err;
+}
+
+/* ---- power off ------------------------------------------------------------------------ */
+
+static int maintain(vn_device_t dev, struct vn_drain_open *a, const struct vn_drain_config *config)
+{
+	struct vn_sled_query q;
+	struct drain d;
+	struct text t;
+	void *none;
+	int err;
+
+	d = (struct drain){ .dev = dev, .sled = a->sled };
+	err = read_config(&d.config, config) ?: vn_drain_fill(a, &d.config) ?: vn_drain_points();
+	err = err ?: vn_sled_query(dev, a->sled, &q);
+	if (err)
+		return err;
+	/* What is refused anyway leaves no trace in the journal. */
+	if (q.state != VN_SLED_DRAINED)
+		return vn_drain_refused(dev, a,
+					q.state == VN_SLED_MAINTENANCE ? -EALREADY : -EINVAL);
+	err = vn_log_begin(&d.log, dev, d.config.journal, a->sled);
+	if (err)
+		return err;
+	vn_log_by(&d.log, a->operation, a->flags & VN_DRAIN_RESTORE ? a->uid : getuid(),
+		  (const char *)a->reason, VN_ANY_SLED);
+	err = record(&d, VN_SLED_MAINTENANCE);
+	if (err)
+		return err;
+	err = dev->home->drain_open(dev->ctx, a, &none);
+	if (!err) {
+		vn_drain_point(VN_SLED_MAINTENANCE, VN_POINT_AFTER);
+		return 0;
+	}
+	/* Somebody was faster. */
+	err = vn_drain_refused(dev, a, err);
+	t = said();
+	if (!vn_log_by_sled(&d.log))
+		vn_log_end(&d.log, VN_SLED_DRAINED);
+	vn_set_error("%s", t.s);
+	return err;
+}
+
+int vn_sled_maintain(vn_device_t dev, uint32_t sled, const struct vn_drain_config *config)
+{
+	struct vn_drain_open a = { .sled = sled, .flags = VN_DRAIN_MAINTAIN };
+
+	return maintain(dev, &a, config);
+}
+
+int vn_drain_off_again(vn_device_t dev, uint32_t sled, uint32_t uid,
+		       const struct vn_drain_config *config)
+{
+	struct vn_drain_open a = { .sled = sled,
+				   .flags = VN_DRAIN_MAINTAIN | VN_DRAIN_RESTORE,
+				   .uid = uid };
+
+	return maintain(dev, &a, config);
 }

@@ -17,5 +17,8 @@ int vn_drain_refused(vn_device_t dev, const struct vn_drain_open *a, int err);
 /* As vn_sled_drain(), in the name of who drained it before a restart; no journal is kept. */
 int vn_drain_again(vn_device_t dev, uint32_t sled, uint32_t uid,
 		   const struct vn_drain_config *config, struct vn_drain_report *report);
+/* As vn_sled_maintain(), likewise. */
+int vn_drain_off_again(vn_device_t dev, uint32_t sled, uint32_t uid,
+		       const struct vn_drain_config *config);
 
 #endif

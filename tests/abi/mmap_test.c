@@ -78,7 +78,26 @@ static void test_offsets(void)
 	}
 	tap_ok(!wrong && own, "no other offset, one bit away or 2^k, maps (%u do; %u are own)",
 	       wrong, own);
-	tap_result(try_mmap(other, 0, PAGE, PROT_READ, MAP_SHARED), -EINVAL, "nor 0");
+	tap_ok(!try_mmap(other, VN_HEALTH_OFFSET, PAGE, PROT_READ, MAP_SHARED) &&
+		       !try_mmap(ctx, VN_HEALTH_OFFSET, PAGE, PROT_READ, MAP_PRIVATE),
+	       "what is lost is for all to read");
+	tap_ok(try_mmap(other, VN_HEALTH_OFFSET, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED) ==
+			       -EACCES &&
+		       try_mmap(other, VN_HEALTH_OFFSET, PAGE, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE) == -EACCES &&
+		       try_mmap(other, VN_HEALTH_OFFSET, PAGE, PROT_READ | PROT_EXEC, MAP_SHARED) ==
+			       -EACCES,
+	       "and not to write, nor to run");
+	tap_result(try_mmap(other, VN_HEALTH_OFFSET, 2 * PAGE, PROT_READ, MAP_SHARED), -EINVAL,
+		   "it is one page");
+	{
+		void *p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, other, VN_HEALTH_OFFSET);
+
+		tap_ok(p != MAP_FAILED && mprotect(p, PAGE, PROT_READ | PROT_WRITE) < 0 &&
+			       errno == EACCES,
+		       "nor can that be had later");
+		munmap(p, PAGE);
+	}
 	close(other);
 	other = open_chip(0);
 	tap_result(try_mmap(other, objects[0].offset, PAGE, PROT_READ, MAP_SHARED), -ENODEV,

@@ -325,7 +325,7 @@ static const struct row {
 	{ GROWN(DRAIN_OPEN, vn_drain_open, 120), false, prep_dry_run, NULL,
 	  .reserved = { F(vn_drain_open, uid), F(vn_drain_open, reserved) },
 	  .flags = F(vn_drain_open, flags),
-	  .known = VN_DRAIN_DRY_RUN | VN_DRAIN_BACK | VN_DRAIN_RESTORE,
+	  .known = VN_DRAIN_DRY_RUN | VN_DRAIN_BACK | VN_DRAIN_RESTORE | VN_DRAIN_MAINTAIN,
 	  .out = { F(vn_drain_open, chips), F(vn_drain_open, free_slots),
 		   F(vn_drain_open, contexts), F(vn_drain_open, bytes) },
 	  .odd = { F(vn_drain_open, fd) } },

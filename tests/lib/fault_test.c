@@ -501,6 +501,42 @@ static void test_drains(void)
 	NEED(vn_mem_free(dev, &copy));
 }
 
+/* ---- power off ------------------------------------------------------------------------- */
+
+static void test_maintenance(void)
+{
+	uint32_t sled = sled_of(0), other = sled_of(2 * per_sled);
+	struct vn_drain_config c = VN_DRAIN_CONFIG_INITIALIZER;
+	struct vn_mem m = take(dev, 0, BYTES);
+	struct vn_sled_query q;
+
+	scramble(m.ptr, BYTES);
+	c.reason = "fan";
+	c.operation = 0xfa4;
+	tap_ok(vn_sled_maintain(dev, sled, &c) == -EINVAL && strstr(vn_error(), "in_service"),
+	       "only a sled that is drained loses power: %s", vn_error());
+	NEED(vn_sled_drain(dev, sled, NULL, NULL));
+	NEED(vn_sled_maintain(dev, sled, &c));
+	NEED(vn_sled_query(dev, sled, &q));
+	tap_ok(q.state == VN_SLED_MAINTENANCE && q.operation == 0xfa4 && !q.chips &&
+		       !strcmp((char *)q.reason, "fan"),
+	       "then it has none, and says why");
+	tap_ok(vn_sled_maintain(dev, sled, &c) == -EALREADY && strstr(vn_error(), "maintenance"),
+	       "and can't lose more: %s", vn_error());
+	tap_ok(vn_sled_drain(dev, other, NULL, NULL) == -ENOSPC && strstr(vn_error(), "0 are free"),
+	       "no chip comes there: %s", vn_error());
+	c.to = sled;
+	tap_ok(vn_sled_drain(dev, other, &c, NULL) == -ENOSPC, "nor when told to: %s", vn_error());
+	tap_ok(*(uint64_t *)m.ptr && sled_of(0) != sled, "what was on it goes on elsewhere");
+	NEED(vn_sled_undrain(dev, sled, NULL, NULL));
+	NEED(vn_sled_drain(dev, sled_of(0), NULL, NULL));
+	tap_ok(sled_of(0) == sled && state(sled) == VN_SLED_IN_SERVICE, "tested, it is used again");
+	for (uint32_t s = 0; s < (uint32_t)vn_sled_count(dev); s++)
+		if (state(s) == VN_SLED_DRAINED)
+			NEED(vn_sled_undrain(dev, s, NULL, NULL));
+	NEED(vn_mem_free(dev, &m));
+}
+
 /* ---- what makes no sense ------------------------------------------------------------------- */
 
 static void test_refused(void)
@@ -545,6 +581,7 @@ int main(void)
 	test_ranks(VN_WAY_PLAN);
 	test_ranks_cut();
 	test_drains();
+	test_maintenance();
 	tap_ok(!faults(), "no fault is left");
 	vn_close(dev);
 	return tap_done();

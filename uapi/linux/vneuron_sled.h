@@ -93,7 +93,7 @@ struct vn_sled_query {
  * @VN_DRAIN_MAINTAIN: a sled that is drained loses power: it is in MAINTENANCE then, its
  *	slots are nowhere until it comes back; no session
  *
- * One of them at most.
+ * One of them at most, but that MAINTAIN goes with RESTORE.
  */
 enum vn_drain_flags {
 	VN_DRAIN_DRY_RUN	= 1 << 0,

@@ -121,6 +121,15 @@ int vn_sled_undrain(vn_device_t dev, uint32_t sled, const struct vn_drain_config
 		    struct vn_drain_report *report);
 
 /**
+ * vn_sled_maintain - a sled that is drained loses power
+ * @config: operation, reason and journal; NULL: the defaults
+ *
+ * It is in MAINTENANCE then, and no chip can come to it until vn_sled_undrain() has found
+ * it fit. -EINVAL: it is not drained; -EALREADY: it has none.
+ */
+int vn_sled_maintain(vn_device_t dev, uint32_t sled, const struct vn_drain_config *config);
+
+/**
  * vn_sled_cancel - call off what drains a sled
  * @operation: only if it is this one; 0: whichever it is
  *
