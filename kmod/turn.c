@@ -63,17 +63,6 @@ static void note_fences(struct vn_kqueue *kq, struct vn_runner *r)
 	r->fenced = 0;
 }
 
-/* Its writes come faster than they can be copied: a rest, without locks of others. */
-static void rest(struct vn_runner *r)
-{
-	u32 us = r->slow_us;
-
-	if (!us)
-		return;
-	r->slow_us = 0;
-	usleep_range(us, us + us / 4 + 1);
-}
-
 static void note_semaphores(struct vn_runner *r)
 {
 	if (!r->signalled)
@@ -133,13 +122,12 @@ static void help(struct vn_kqueue *kq, struct vn_plan *p, u32 place, struct vn_r
 		work = vn_plan_work(p, r, hint, TURN_BYTES);
 		note_semaphores(r);
 		note_fences(kq, r);
-		rest(r);
 		cond_resched();
 		if (work == VN_WORK_PROGRESS)
 			since = 0;
 		else if (work == VN_WORK_DONE || !wait_for_others(&kq->q, &since))
 			break;
-	} while (!signal_pending(current) && !vn_pool_wanted());
+	} while (!signal_pending(current) && !vn_pool_wanted() && !r->slow_us);
 
 	mutex_lock(&kq->run_lock);
 	t->turn = ++kq->turns;
@@ -182,9 +170,10 @@ void vn_turn(struct vn_kqueue *kq, struct vn_runner *r, struct vn_turn *t)
 	vn_turn_show(kq, n);
 	note_semaphores(r);
 	note_fences(kq, r);
-	rest(r);
 	if (t->res == VN_RUN_HELP)
 		help(kq, p, place, r, t);
+	t->rest_us = r->slow_us;
+	r->slow_us = 0;
 }
 
 static bool past(u64 deadline_ns)
@@ -207,6 +196,13 @@ static bool spin(struct vn_kqueue *kq, const struct vn_turn *t, u32 target, int 
 		cpu_relax();
 	}
 	return false;
+}
+
+/* Who waits for what he writes rests himself; without a runner, which others want. */
+static void rest(struct vn_turn *t)
+{
+	usleep_range(t->rest_us, t->rest_us + t->rest_us / 4 + 1);
+	t->rest_us = 0;
 }
 
 /* Sleeps until there is a reason to look. 0, -ERESTARTSYS or -ETIMEDOUT. */
@@ -253,6 +249,11 @@ int vn_turn_wait(struct vn_kqueue *kq, u32 target, u64 deadline_ns)
 			break;
 		}
 		vn_turn(kq, r, &t);
+		if (t.rest_us) {
+			vn_pool_put(r);
+			r = NULL;
+			rest(&t);
+		}
 		if (READ_ONCE(kq->stopping)) {
 			err = -ENOENT;
 			break;
@@ -272,7 +273,7 @@ int vn_turn_wait(struct vn_kqueue *kq, u32 target, u64 deadline_ns)
 			err = -ETIMEDOUT;
 			break;
 		}
-		if (t.res != VN_RUN_MORE || vn_pool_wanted()) {
+		if (r && (t.res != VN_RUN_MORE || vn_pool_wanted())) {
 			vn_pool_put(r);
 			r = NULL;
 		}

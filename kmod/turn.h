@@ -5,7 +5,7 @@
 
 #include "worker.h"
 
-/* Runs an attended queue for a while. */
+/* Runs an attended queue for a while. Who has no runner any more sees to its rest. */
 void vn_turn(struct vn_kqueue *kq, struct vn_runner *r, struct vn_turn *t);
 /* Makes completions and errors known to whoever waits for them. */
 void vn_turn_show(struct vn_kqueue *kq, u32 completions);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/cpumask.h>
+#include <linux/hrtimer.h>
 #include <linux/ktime.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
@@ -27,6 +28,10 @@ static unsigned int nworkers;
 static DEFINE_SPINLOCK(ready_lock);
 static struct vn_sched sched;
 static unsigned int looking;		/* workers about to look at the list */
+
+/* The end of the first of all rests. */
+static struct hrtimer rest_timer;
+static struct work_struct rest_work;
 
 static struct vn_kqueue *kqueue_of(struct vn_queue *q)
 {
@@ -115,6 +120,34 @@ u32 vn_worker_wakes(void)
 	return READ_ONCE(sched.wakes);
 }
 
+/* ---- rests --------------------------------------------------------------- */
+
+static void begin_rest(struct vn_kqueue *kq, u32 us)
+{
+	lockdep_assert_held(&ready_lock);
+	if (vn_sched_rest(&sched, &kq->q, ktime_get_ns() + us * NSEC_PER_USEC))
+		hrtimer_start(&rest_timer, ns_to_ktime(kq->q.rest_until), HRTIMER_MODE_ABS);
+}
+
+static void end_rests(struct work_struct *ws)
+{
+	struct vn_queue *q;
+
+	spin_lock(&ready_lock);
+	while ((q = vn_sched_rested(&sched, ktime_get_ns())))
+		make_ready(kqueue_of(q));
+	if (sched.resting)
+		hrtimer_start(&rest_timer, ns_to_ktime(sched.resting->rest_until),
+			      HRTIMER_MODE_ABS);
+	spin_unlock(&ready_lock);
+}
+
+static enum hrtimer_restart rest_over(struct hrtimer *timer)
+{
+	queue_work(wq, &rest_work);
+	return HRTIMER_NORESTART;
+}
+
 /* ---- attending ---------------------------------------------------------- */
 
 static void attend(struct vn_kqueue *kq)
@@ -158,7 +191,9 @@ static bool settle(struct vn_kqueue *kq, const struct vn_turn *t, bool keep)
 	spin_lock(&ready_lock);
 	if (kq->stopping)
 		goto unlock;
-	if (!t->taken) {
+	if (t->rest_us) {
+		begin_rest(kq, t->rest_us);
+	} else if (!t->taken) {
 		arm = true;
 	} else if (t->res == VN_RUN_MORE) {
 		ready = true;
@@ -301,7 +336,7 @@ static void serve(struct vn_kqueue *kq, struct vn_runner **r)
 			vn_pool_put(*r);
 			*r = vn_pool_get(false);
 		}
-		if (READ_ONCE(kq->stopping))
+		if (READ_ONCE(kq->stopping) || t.rest_us)
 			break;
 	} while ((t.res == VN_RUN_MORE && !READ_ONCE(sched.head)) ||
 		 (t.res == VN_RUN_IDLE && linger(kq)));
@@ -325,9 +360,13 @@ static void work(struct work_struct *ws)
 int vn_worker_init(void)
 {
 	nworkers = min(num_online_cpus(), WORKERS_MAX);
-	wq = alloc_workqueue("vneuron", WQ_UNBOUND, WORKERS_MAX);
+	/* One is for who ends rests: it waits for no worker. */
+	wq = alloc_workqueue("vneuron", WQ_UNBOUND, WORKERS_MAX + 1);
 	if (!wq)
 		return -ENOMEM;
+	INIT_WORK(&rest_work, end_rests);
+	hrtimer_init(&rest_timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
+	rest_timer.function = rest_over;
 	for (unsigned int i = 0; i < nworkers; i++)
 		INIT_WORK(&workers[i].work, work);
 	return 0;
@@ -335,5 +374,7 @@ int vn_worker_init(void)
 
 void vn_worker_exit(void)
 {
+	/* There are no queues, so none rests. */
+	hrtimer_cancel(&rest_timer);
 	destroy_workqueue(wq);
 }

@@ -11,6 +11,7 @@ struct vn_turn {
 	bool taken;		/* false: no turn since the queue was attended */
 	u32 turn;		/* which one it was of the queue's */
 	u32 wakes;		/* semaphore events before it */
+	u32 rest_us;		/* its writes come faster than they can be copied: a rest */
 };
 
 int vn_worker_init(void);
@@ -20,8 +21,9 @@ void vn_worker_exit(void);
  * Attending a queue is the duty to see that it moves: either it is run until
  * there is nothing to run, or it is handed on. A queue with something to do has
  * an attendant, or is listed as ready (a worker, or a sleeper woken, comes), or
- * as blocked (and becomes ready when a semaphore is written), or its
- * NEED_WAKEUP flag is set and the submitter rings the doorbell.
+ * as blocked (and becomes ready when a semaphore is written), or as resting
+ * (and becomes ready when that is over), or its NEED_WAKEUP flag is set and the
+ * submitter rings the doorbell.
  *
  * The last turn at a queue knows best: results of earlier ones are not acted
  * upon, except those that make it ready.
@@ -29,7 +31,7 @@ void vn_worker_exit(void);
  * False: it is being destroyed.
  */
 bool vn_attend(struct vn_kqueue *kq);
-/* Stops attending; hands on what is left to do. */
+/* Stops attending; hands on what is left to do, after the rest it is to have. */
 void vn_attend_end(struct vn_kqueue *kq, const struct vn_turn *t);
 /* Goes to sleep on it, unless (false) there is something to do. */
 bool vn_attend_sleep(struct vn_kqueue *kq, const struct vn_turn *t);

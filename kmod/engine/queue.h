@@ -64,6 +64,7 @@ struct vn_queue {
 
 	struct vn_queue *next;		/* sched.h */
 	u8 listed;
+	u64 rest_until;
 
 	struct vn_operand table[VN_OPERANDS_MAX];
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "sched.h"
 
-enum { OFF, READY, BLOCKED };
+enum { OFF, READY, BLOCKED, RESTING };
 
 static void append(struct vn_sched *s, struct vn_queue *q)
 {
@@ -26,6 +26,8 @@ void vn_sched_remove(struct vn_sched *s, struct vn_queue *q)
 {
 	if (q->listed == BLOCKED)
 		unlink_from(&s->blocked, q);
+	if (q->listed == RESTING)
+		unlink_from(&s->resting, q);
 	if (q->listed == READY) {
 		unlink_from(&s->head, q);
 		s->tail = s->head;
@@ -38,7 +40,7 @@ void vn_sched_remove(struct vn_sched *s, struct vn_queue *q)
 
 bool vn_sched_ready(struct vn_sched *s, struct vn_queue *q)
 {
-	if (q->listed == READY)
+	if (q->listed == READY || q->listed == RESTING)
 		return false;
 	vn_sched_remove(s, q);
 	append(s, q);
@@ -64,6 +66,8 @@ bool vn_sched_done(struct vn_sched *s, struct vn_queue *q, enum vn_run res, u64 
 	(void)cost;		/* round robin does not ask */
 	if (q->listed == READY)	/* somebody listed it in the meantime */
 		return true;
+	if (q->listed == RESTING)
+		return false;
 	/* Another thread that found all in our hands may have listed it as blocked. */
 	if (res == VN_RUN_MORE || (res == VN_RUN_BLOCKED && s->wakes != wakes))
 		return vn_sched_ready(s, q);
@@ -85,5 +89,29 @@ bool vn_sched_wake(struct vn_sched *s)
 		next = it->next;
 		append(s, it);
 	}
+	return q;
+}
+
+bool vn_sched_rest(struct vn_sched *s, struct vn_queue *q, u64 until)
+{
+	struct vn_queue **at = &s->resting;
+
+	vn_sched_remove(s, q);
+	while (*at && (*at)->rest_until <= until)
+		at = &(*at)->next;
+	q->rest_until = until;
+	q->listed = RESTING;
+	q->next = *at;
+	*at = q;
+	return s->resting == q;
+}
+
+struct vn_queue *vn_sched_rested(struct vn_sched *s, u64 now)
+{
+	struct vn_queue *q = s->resting;
+
+	if (!q || q->rest_until > now)
+		return NULL;
+	vn_sched_remove(s, q);
 	return q;
 }

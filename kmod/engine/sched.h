@@ -16,10 +16,11 @@
 struct vn_sched {
 	struct vn_queue *head, *tail;		/* ready, first come first served */
 	struct vn_queue *blocked;		/* waiting for a semaphore */
+	struct vn_queue *resting;		/* till rest_until: the first to be up first */
 	u32 wakes;				/* semaphore events so far */
 };
 
-/* Makes it ready. True: it was not listed as ready before. */
+/* Makes it ready, unless it rests. True: it was not listed as ready before. */
 bool vn_sched_ready(struct vn_sched *s, struct vn_queue *q);
 /* Takes the next one, or NULL. */
 struct vn_queue *vn_sched_pick(struct vn_sched *s);
@@ -31,6 +32,13 @@ struct vn_queue *vn_sched_pick(struct vn_sched *s);
 bool vn_sched_done(struct vn_sched *s, struct vn_queue *q, enum vn_run res, u64 cost, u32 wakes);
 /* A semaphore was written: all blocked queues are ready. True: there were some. */
 bool vn_sched_wake(struct vn_sched *s);
+/*
+ * It is not to be picked until then, whatever happens meanwhile. True: it is the first to
+ * be up, so who looks after that is to look again.
+ */
+bool vn_sched_rest(struct vn_sched *s, struct vn_queue *q, u64 until);
+/* The next one whose rest is over, listed nowhere; or NULL. */
+struct vn_queue *vn_sched_rested(struct vn_sched *s, u64 now);
 /* Takes it off all lists. */
 void vn_sched_remove(struct vn_sched *s, struct vn_queue *q);
 

@@ -60,13 +60,17 @@ static void device_free(struct embed_device *dev)
 int embed_device_new(const struct vn_spec *spec, struct embed_device **to)
 {
 	struct embed_device *dev = calloc(1, sizeof(*dev));
+	pthread_condattr_t steady;
 	u32 n = vn_cores();
 
 	if (!dev)
 		return vn_fail(-ENOMEM, "no memory for an embedded device");
 	pthread_mutex_init(&dev->objects, NULL);
 	vn_lock_init(&dev->sched_lock);
-	pthread_cond_init(&dev->sched_cond, NULL);
+	pthread_condattr_init(&steady);
+	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+	pthread_cond_init(&dev->sched_cond, &steady);
+	pthread_condattr_destroy(&steady);
 	pthread_cond_init(&dev->left_cond, NULL);
 	vn_switch_init(&dev->sw, spec->sleds, spec->chips, spec->spares);
 	pthread_cond_init(&dev->unfenced, NULL);

@@ -263,7 +263,6 @@ struct embed_queue *embed_queue_get(struct embed_context *ctx, u32 id);
 void embed_queue_put(struct embed_queue *q);
 
 /* run.c: turns at queues */
-enum vn_run embed_turn(struct embed_queue *q, struct embed_runner *r);
 int embed_wait(struct embed_context *ctx, struct vn_wait *a);
 void *embed_worker(void *dev);
 /* Semaphores were written, or their windows are gone: who waits looks again. */

@@ -91,6 +91,9 @@ static enum vn_run help(struct embed_queue *q, struct embed_runner *r, struct em
 		}
 		if (work == VN_WORK_DONE)
 			break;
+		/* A rest, without a runner. */
+		if (r->r.slow_us)
+			break;
 		if (work == VN_WORK_PROGRESS) {
 			since = 0;
 			continue;
@@ -127,17 +130,7 @@ static void note_fences(struct embed_device *dev, struct embed_runner *r)
 	r->r.fenced = 0;
 }
 
-/* Its writes come faster than they can be copied. */
-static void rest(struct embed_runner *r)
-{
-	u32 us = r->r.slow_us;
-
-	r->r.slow_us = 0;
-	if (us)
-		nanosleep(&(struct timespec){ .tv_nsec = us * 1000l }, NULL);
-}
-
-enum vn_run embed_turn(struct embed_queue *q, struct embed_runner *r)
+static enum vn_run run(struct embed_queue *q, struct embed_runner *r)
 {
 	struct embed_plan *p = NULL;
 	bool begun = false;
@@ -159,22 +152,47 @@ enum vn_run embed_turn(struct embed_queue *q, struct embed_runner *r)
 		r->r.signalled = false;
 		embed_semaphores(q->ctx->dev);
 	}
-	if (res == VN_RUN_HELP)
-		res = help(q, r, p, begun);
+	return res == VN_RUN_HELP ? help(q, r, p, begun) : res;
+}
+
+/*
+ * A turn at a queue. *rest_us: its writes come faster than they can be copied, so that it is
+ * to rest so long; who has no runner any more sees to that.
+ */
+static enum vn_run turn(struct embed_queue *q, struct embed_runner *r, u32 *rest_us)
+{
+	enum vn_run res = run(q, r);
+
 	note_fences(q->ctx->dev, r);
-	rest(r);
+	*rest_us = r->r.slow_us;
+	r->r.slow_us = 0;
 	return res;
 }
 
 /* The next ready queue, with one more user, and the semaphore events before; sched_lock held. */
 static struct embed_queue *pick(struct embed_device *dev, u32 *wakes)
 {
-	struct embed_queue *q = (struct embed_queue *)vn_sched_pick(&dev->sched);
+	struct embed_queue *q;
+	struct vn_queue *rested;
 
+	while (dev->sched.resting && (rested = vn_sched_rested(&dev->sched, vn_now())))
+		vn_sched_ready(&dev->sched, rested);
+	q = (struct embed_queue *)vn_sched_pick(&dev->sched);
 	if (q)
 		q->users++;
 	*wakes = dev->sched.wakes;
 	return q;
+}
+
+/* It is left alone till then; a worker looks when that is. sched_lock held. */
+static void begin_rest(struct embed_device *dev, struct embed_queue *q, u32 us)
+{
+	if (!vn_sched_rest(&dev->sched, &q->q, vn_now() + us * 1000ull))
+		return;
+	if (dev->sleeping)
+		pthread_cond_signal(&dev->sched_cond);
+	else
+		start_worker(dev);
 }
 
 /*
@@ -182,10 +200,18 @@ static struct embed_queue *pick(struct embed_device *dev, u32 *wakes)
  * Where nothing can be done now, what comes next must ring: the one who picked
  * it sees to that.
  */
-static bool leave(struct embed_device *dev, struct embed_queue *q, enum vn_run res, u32 wakes)
+static bool leave(struct embed_device *dev, struct embed_queue *q, enum vn_run res, u32 rest_us,
+		  u32 wakes)
 {
 	bool ready = false;
 
+	if (rest_us) {
+		pthread_mutex_lock(&dev->sched_lock);
+		if (!q->dying)
+			begin_rest(dev, q, rest_us);
+		pthread_mutex_unlock(&dev->sched_lock);
+		return false;
+	}
 	if ((res == VN_RUN_IDLE || res == VN_RUN_FULL) && dev->nthreads && vn_queue_arm(&q->q))
 		res = VN_RUN_MORE;
 	pthread_mutex_lock(&dev->sched_lock);
@@ -199,17 +225,17 @@ static bool leave(struct embed_device *dev, struct embed_queue *q, enum vn_run r
 static bool turn_at_any(struct embed_device *dev, struct embed_runner *r)
 {
 	struct embed_queue *q;
+	u32 wakes, rest_us;
 	enum vn_run res;
-	u32 wakes;
 
 	pthread_mutex_lock(&dev->sched_lock);
 	q = pick(dev, &wakes);
 	pthread_mutex_unlock(&dev->sched_lock);
 	if (!q)
 		return false;
-	res = embed_turn(q, r);
+	res = turn(q, r, &rest_us);
 	/* Its worker may have looked while it was in our hands, and slept again. */
-	if (leave(dev, q, res, wakes))
+	if (leave(dev, q, res, rest_us, wakes))
 		embed_kick(q);
 	embed_queue_put(q);
 	return true;
@@ -236,8 +262,8 @@ int embed_wait(struct embed_context *ctx, struct vn_wait *a)
 	struct embed_queue *q = embed_queue_get(ctx, a->queue);
 	struct embed_runner *r;
 	enum vn_run res;
+	u32 seen, fp, rest_us;
 	bool worked;
-	u32 seen, fp;
 	int err;
 
 	if (!q)
@@ -250,12 +276,15 @@ int embed_wait(struct embed_context *ctx, struct vn_wait *a)
 			break;
 		seen = vn_load_acquire(&dev->events);
 		r = embed_runner_get(dev);
-		res = embed_turn(q, r);
+		res = turn(q, r, &rest_us);
 		err = outcome(q, a->target);
 		worked = res == VN_RUN_MORE;
-		if (err == -EAGAIN && !worked)
+		if (err == -EAGAIN && !worked && !rest_us)
 			worked = turn_at_any(dev, r);
 		embed_runner_put(dev, r);
+		/* Who waits for what he writes rests himself. */
+		if (rest_us)
+			nanosleep(&(struct timespec){ .tv_nsec = rest_us * 1000l }, NULL);
 		if (err == -EAGAIN)
 			err = outcome(q, a->target);
 		if (err != -EAGAIN)
@@ -276,14 +305,16 @@ int embed_wait(struct embed_context *ctx, struct vn_wait *a)
 }
 
 /* Stays with a queue that went idle for a moment: the next submission needs no call. */
-static void linger(struct embed_device *dev, struct embed_queue *q, struct embed_runner *r)
+static void linger(struct embed_device *dev, struct embed_queue *q, struct embed_runner *r,
+		   u32 *rest_us)
 {
 	u64 since = vn_now();
 
 	vn_queue_disarm(&q->q);
 	for (;;) {
 		if (vn_queue_pending(&q->q)) {
-			if (embed_turn(q, r) != VN_RUN_MORE && !vn_queue_pending(&q->q))
+			if (turn(q, r, rest_us) != VN_RUN_MORE && !*rest_us &&
+			    !vn_queue_pending(&q->q))
 				since = vn_now();
 			else
 				break;
@@ -296,34 +327,44 @@ static void linger(struct embed_device *dev, struct embed_queue *q, struct embed
 	}
 }
 
+/* Till there may be a ready queue. sched_lock held. */
+static void await_work(struct embed_device *dev)
+{
+	u64 until = dev->sched.resting ? dev->sched.resting->rest_until : 0;
+	struct timespec ts = { (time_t)(until / 1000000000), (long)(until % 1000000000) };
+
+	dev->sleeping++;
+	if (until)
+		pthread_cond_timedwait(&dev->sched_cond, &dev->sched_lock, &ts);
+	else
+		pthread_cond_wait(&dev->sched_cond, &dev->sched_lock);
+	dev->sleeping--;
+}
+
 void *embed_worker(void *arg)
 {
 	struct embed_device *dev = arg;
 	struct embed_queue *q;
 	struct embed_runner *r;
+	u32 wakes, rest_us;
 	enum vn_run res;
-	u32 wakes;
 
 	/* Whoever started this thread may have set another environment, and be bound to a CPU. */
 	vn_fp_enter();
 	sched_setaffinity(0, sizeof(dev->cpus), &dev->cpus);
 	for (;;) {
 		pthread_mutex_lock(&dev->sched_lock);
-		while (!dev->sched.head && !dev->stop) {
-			dev->sleeping++;
-			pthread_cond_wait(&dev->sched_cond, &dev->sched_lock);
-			dev->sleeping--;
-		}
-		q = pick(dev, &wakes);
+		while (!(q = pick(dev, &wakes)) && !dev->stop)
+			await_work(dev);
 		pthread_mutex_unlock(&dev->sched_lock);
 		if (!q)
 			return NULL;
 		r = embed_runner_get(dev);
-		res = embed_turn(q, r);
-		if (res == VN_RUN_IDLE)
-			linger(dev, q, r);
+		res = turn(q, r, &rest_us);
+		if (res == VN_RUN_IDLE && !rest_us)
+			linger(dev, q, r, &rest_us);
 		embed_runner_put(dev, r);
-		leave(dev, q, res, wakes);
+		leave(dev, q, res, rest_us, wakes);
 		embed_queue_put(q);
 	}
 }

@@ -2,8 +2,8 @@
 /*
  * Shows the order in which queues get their turn: first come first served,
  * back to the end when there is more, aside when blocked, ready again at any
- * semaphore event, also one that happened during the turn; and that a queue is
- * never lost when two threads come back from it.
+ * semaphore event, also one that happened during the turn, at rest for so long
+ * and no longer; and that a queue is never lost when two threads come back from it.
  */
 #include "world.h"
 
@@ -127,6 +127,56 @@ static void test_shared(void)
 	       "blocked twice is listed once");
 }
 
+/* Which one is up by then: its number, or -1. */
+static int rested(u64 now)
+{
+	struct vn_queue *q = vn_sched_rested(&s, now);
+
+	return q ? (int)(q - queue) : -1;
+}
+
+static void test_rest(void)
+{
+	fresh();
+	tap_ok(rested(~0ull) == -1, "none rests at first");
+	tap_ok(vn_sched_rest(&s, &queue[0], 20) && vn_sched_rest(&s, &queue[1], 10) &&
+		       !vn_sched_rest(&s, &queue[2], 30) && !vn_sched_rest(&s, &queue[3], 10),
+	       "who rests tells whether he is the first to be up");
+	tap_ok(s.resting == &queue[1] && rested(9) == -1 && rested(10) == 1 && rested(10) == 3 &&
+		       rested(10) == -1 && rested(40) == 0 && rested(40) == 2 && rested(40) == -1,
+	       "they are up in that order, not before, once");
+
+	fresh();
+	vn_sched_ready(&s, &queue[0]);
+	vn_sched_rest(&s, &queue[0], 10);
+	tap_ok(pick() == -1 && !vn_sched_ready(&s, &queue[0]) && pick() == -1,
+	       "one that was ready rests, and no doorbell makes it ready");
+	tap_ok(!done(0, VN_RUN_MORE) && !done(0, VN_RUN_BLOCKED) && !vn_sched_wake(&s) &&
+		       pick() == -1,
+	       "nor does another thread that comes back from it, or a semaphore");
+	tap_ok(rested(10) == 0 && vn_sched_ready(&s, &queue[0]) && pick() == 0,
+	       "till its rest is over");
+
+	fresh();
+	done(0, VN_RUN_BLOCKED);
+	vn_sched_rest(&s, &queue[0], 10);
+	vn_sched_rest(&s, &queue[0], 20);
+	tap_ok(!vn_sched_wake(&s) && rested(10) == -1 && rested(20) == 0 && rested(20) == -1,
+	       "a blocked one rests, and longer: it is listed once");
+	for (int victim = 0; victim < 3; victim++) {
+		int wrong = 0;
+
+		fresh();
+		for (int i = 0; i < 3; i++)
+			vn_sched_rest(&s, &queue[i], 10);
+		vn_sched_remove(&s, &queue[victim]);
+		for (int i = 0; i < 3; i++)
+			wrong += i != victim && rested(10) != i;
+		tap_ok(!wrong && rested(10) == -1 && vn_sched_ready(&s, &queue[victim]),
+		       "number %d of 3 resting ones removed", victim);
+	}
+}
+
 static void test_remove(void)
 {
 	for (int victim = 0; victim < N; victim++) {
@@ -217,6 +267,7 @@ int main(void)
 	test_order();
 	test_blocked();
 	test_shared();
+	test_rest();
 	test_remove();
 	test_random();
 	return tap_done();
