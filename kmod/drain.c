@@ -18,6 +18,9 @@
 #include "sled.h"
 #include "worker.h"
 
+/* Copied at a time: how long who frees it, or calls it off, may wait. */
+#define PIECE		(256u << 10)
+
 /* A session: held by its file. Its fields are guarded by lock. */
 struct session {
 	struct mutex lock;
@@ -63,15 +66,28 @@ static void slow_down(struct session *s)
 	vn_moves_slow(&s->moves, s->slow_us);
 }
 
+/* All that was taken of an allocation, unless that goes. */
+static int copy_pieces(const struct session *s, const struct vn_mem *mem, struct vn_copied *c)
+{
+	int err;
+
+	do {
+		c->room = PIECE;
+		err = vn_sled_check(&s->op, &s->moves) ?: vn_move_copy(mem, c);
+	} while (!err && c->room != PIECE && !READ_ONCE(mem->leaving));
+	return err;
+}
+
 static int round_of(struct session *s)
 {
 	struct vn_copied c = { .deadline = KTIME_MAX };
-	bool more = true;
+	struct vn_moves_way w = { .m = &s->moves };
 	int err = 0;
 
 	vn_moves_take(&s->moves);
-	while (!err && more)
-		err = vn_sled_check(&s->op, &s->moves) ?: vn_moves_copy(&s->moves, &c, &more);
+	while (!err && vn_moves_next(&w))
+		err = w.mem->move ? copy_pieces(s, w.mem, &c) : 0;
+	vn_moves_stop(&w);
 	s->pace.bytes += c.bytes;
 	s->pace.ns += c.ns;
 	s->op.progress.copied_bytes += c.bytes;

@@ -9,6 +9,7 @@
 #include "compat.h"
 #include "memory.h"
 #include "move.h"
+#include "moves.h"
 #include "trace.h"
 #include "window.h"
 #include "worker.h"
@@ -83,10 +84,8 @@ static void mem_free(struct vn_object *o)
 {
 	struct vn_mem *mem = container_of(o, struct vn_mem, object);
 
-	mutex_lock(&vn_server.hbm_lock);
-	list_del(&mem->on);
+	vn_moves_leave(mem);
 	vn_move_free(mem);
-	mutex_unlock(&vn_server.hbm_lock);
 	vunmap(mem->hbm.base);
 	vn_pages_free(mem->page, o->pages);
 	kvfree(mem->page);

@@ -36,7 +36,6 @@ int vn_move_new(struct vn_mem *mem, int node)
 	struct vn_move *mv = vn_fault_alloc() ? NULL : kzalloc(sizeof(*mv), GFP_KERNEL_ACCOUNT);
 	int err = -ENOMEM;
 
-	lockdep_assert_held(&vn_server.hbm_lock);
 	if (!mv)
 		return -ENOMEM;
 	mv->words = words;
@@ -69,7 +68,6 @@ void vn_move_free(struct vn_mem *mem)
 {
 	struct vn_move *mv = mem->move;
 
-	lockdep_assert_held(&vn_server.hbm_lock);
 	if (!mv)
 		return;
 	down_write(&mem->fault_lock);
@@ -136,7 +134,7 @@ static int copy_page_of(u8 *to, const u8 *from, u8 *buffer)
 	return crc_of(to) == crc ? 0 : -EIO;
 }
 
-int vn_move_copy(struct vn_mem *mem, struct vn_copied *c)
+int vn_move_copy(const struct vn_mem *mem, struct vn_copied *c)
 {
 	struct vn_move *mv = mem->move;
 	u8 *buffer = vn_fault_alloc() ? NULL : (u8 *)__get_free_page(GFP_KERNEL);

@@ -7,7 +7,7 @@
 
 /*
  * A copy of an allocation, of its own pages. It is the allocation's (mem->move) from
- * vn_move_begin() to vn_move_end(), and guarded as chip lists are: by hbm_lock.
+ * vn_move_new() to vn_move_free(), of who holds the allocation (moves.h) or has hbm_lock.
  */
 struct vn_move {
 	struct page **page;
@@ -24,7 +24,7 @@ struct vn_copied {
 	u64 ns;
 };
 
-/* Pages for a copy of mem, on that node. 0, -ENOMEM, -EINTR. Under hbm_lock. */
+/* Pages for a copy of mem, on that node. 0, -ENOMEM, -EINTR. */
 int vn_move_new(struct vn_mem *mem, int node);
 /* Gives the copy, or after vn_move_flip() what was copied, back. */
 void vn_move_free(struct vn_mem *mem);
@@ -41,7 +41,7 @@ void vn_move_take(struct vn_mem *mem);
  * Copies what was taken, while there is room. 0; -EINTR, -ENOMEM, -ETIME, or -EIO: a page
  * is not as it was read.
  */
-int vn_move_copy(struct vn_mem *mem, struct vn_copied *c);
+int vn_move_copy(const struct vn_mem *mem, struct vn_copied *c);
 /* Nobody begins to write there. Then wait for the runners. */
 void vn_move_fence(struct vn_mem *mem);
 /* They may again; wake those who wait with vn_move_wake(). */

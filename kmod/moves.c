@@ -2,33 +2,91 @@
 
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/wait.h>
 #include "moves.h"
 #include "pool.h"
 
-/* Copied under hbm_lock at a time: how long an allocation or a free may wait for it. */
-#define PIECE		(1u << 20)
+/* Cleared at a time: how long who frees it may wait. */
+#define PIECE		(256u << 10)
+
+/* Who frees an allocation that is held. */
+static DECLARE_WAIT_QUEUE_HEAD(let_go);
+
+bool vn_moves_next(struct vn_moves_way *w)
+{
+	struct vn_mem *before = w->mem, *mem;
+	struct list_head *at = before ? &before->on : NULL, *mems;
+
+	w->mem = NULL;
+	mutex_lock(&vn_server.hbm_lock);
+	while (!w->mem && w->i < w->m->n) {
+		mems = &vn_server.chip[w->m->chip[w->i]].mems;
+		at = at ? at->next : mems->next;
+		mem = list_entry(at, struct vn_mem, on);
+		if (at == mems) {
+			at = NULL;
+			w->i++;
+		} else if (!mem->leaving) {
+			mem->held = true;
+			w->mem = mem;
+		}
+	}
+	if (before)
+		before->held = false;
+	mutex_unlock(&vn_server.hbm_lock);
+	if (before)
+		wake_up_all(&let_go);
+	return w->mem;
+}
+
+void vn_moves_stop(struct vn_moves_way *w)
+{
+	if (!w->mem)
+		return;
+	mutex_lock(&vn_server.hbm_lock);
+	w->mem->held = false;
+	mutex_unlock(&vn_server.hbm_lock);
+	wake_up_all(&let_go);
+	w->mem = NULL;
+}
+
+void vn_moves_leave(struct vn_mem *mem)
+{
+	mutex_lock(&vn_server.hbm_lock);
+	WRITE_ONCE(mem->leaving, true);
+	while (mem->held) {
+		mutex_unlock(&vn_server.hbm_lock);
+		wait_event(let_go, !READ_ONCE(mem->held));
+		mutex_lock(&vn_server.hbm_lock);
+	}
+	list_del(&mem->on);
+	mutex_unlock(&vn_server.hbm_lock);
+}
 
 int vn_moves_new(const struct vn_moves *m)
 {
+	struct vn_moves_way w = { .m = m };
 	struct vn_mem *mem;
+	u64 n = 0;
 	int err = 0;
 
+	/* Those that come later may do so for ever. */
 	mutex_lock(&vn_server.hbm_lock);
-	for (u32 i = 0; i < m->n && !err; i++) {
-		int node = vn_device_node(vn_switch_sled(&vn_server.sw, m->slot[i]));
-
-		list_for_each_entry(mem, &vn_server.chip[m->chip[i]].mems, on) {
-			err = vn_move_new(mem, node);
-			if (err)
-				break;
-		}
-	}
+	for (u32 i = 0; i < m->n; i++)
+		list_for_each_entry(mem, &vn_server.chip[m->chip[i]].mems, on)
+			n++;
 	mutex_unlock(&vn_server.hbm_lock);
+	while (!err && n-- && vn_moves_next(&w))
+		err = vn_move_new(w.mem, vn_device_node(vn_switch_sled(&vn_server.sw,
+								       m->slot[w.i])));
+	vn_moves_stop(&w);
 	return err;
 }
 
 void vn_moves_drop(const struct vn_moves *m)
 {
+	struct vn_moves_way w = { .m = m };
 	struct vn_mem *mem;
 	u32 i;
 
@@ -38,24 +96,17 @@ void vn_moves_drop(const struct vn_moves *m)
 	mutex_unlock(&vn_server.hbm_lock);
 	/* Who marks does so in memory that goes now. */
 	vn_pool_quiesce();
-	mutex_lock(&vn_server.hbm_lock);
-	vn_moves_for_each(m, i, mem)
-		vn_move_free(mem);
-	mutex_unlock(&vn_server.hbm_lock);
+	while (vn_moves_next(&w))
+		vn_move_free(w.mem);
 }
 
 void vn_moves_scrub(const struct vn_moves *m)
 {
-	struct vn_mem *mem;
-	bool more = true;
-	u32 i;
+	struct vn_moves_way w = { .m = m };
 
-	while (more) {
-		more = false;
-		mutex_lock(&vn_server.hbm_lock);
-		vn_moves_for_each(m, i, mem)
-			more = more || vn_move_scrub(mem, PIECE);
-		mutex_unlock(&vn_server.hbm_lock);
+	while (vn_moves_next(&w)) {
+		while (w.mem->move && !READ_ONCE(w.mem->leaving) && vn_move_scrub(w.mem, PIECE))
+			cond_resched();
 		cond_resched();
 	}
 }
@@ -96,26 +147,6 @@ void vn_moves_take(const struct vn_moves *m)
 	mutex_unlock(&vn_server.hbm_lock);
 	/* Who marked before it was taken has written what he marked. */
 	vn_pool_quiesce();
-}
-
-int vn_moves_copy(const struct vn_moves *m, struct vn_copied *c, bool *more)
-{
-	struct vn_mem *mem;
-	int err = 0;
-	u32 i;
-
-	*more = false;
-	mutex_lock(&vn_server.hbm_lock);
-	vn_moves_for_each(m, i, mem) {
-		c->room = PIECE;
-		err = vn_move_copy(mem, c);
-		*more = c->room != PIECE;
-		if (*more || err)
-			goto unlock;
-	}
-unlock:
-	mutex_unlock(&vn_server.hbm_lock);
-	return err;
 }
 
 void vn_moves_slow(const struct vn_moves *m, u32 us)

@@ -6,6 +6,23 @@
 #include "engine/drain.h"
 #include "move.h"
 
+/*
+ * A way along the allocations, for work that takes long: without hbm_lock, so that nobody
+ * waits for it but who frees the one that is held.
+ */
+struct vn_moves_way {
+	const struct vn_moves *m;
+	u32 i;				/* its chip */
+	struct vn_mem *mem;		/* held; NULL before the first, after the last */
+};
+
+/* Lets go of one, holds the next: false: there is none. */
+bool vn_moves_next(struct vn_moves_way *w);
+/* Not to the end of it. */
+void vn_moves_stop(struct vn_moves_way *w);
+/* It is to go: nobody holds it, and it is on its chip no more. */
+void vn_moves_leave(struct vn_mem *mem);
+
 /* A copy for each allocation: 0, -ENOMEM, -EINTR; then some have one. */
 int vn_moves_new(const struct vn_moves *m);
 /* Nobody marks any more; copies go, or, after the flip, what they are copies of. */
@@ -20,11 +37,6 @@ u64 vn_moves_bytes(const struct vn_moves *m);
 void vn_moves_watch(const struct vn_moves *m);
 /* Takes the marks; returns when who marked has written. */
 void vn_moves_take(const struct vn_moves *m);
-/*
- * The next piece of what was taken, of any allocation. 0 with *more: there may be another;
- * or as vn_move_copy().
- */
-int vn_moves_copy(const struct vn_moves *m, struct vn_copied *c, bool *more);
 /* Who writes is to rest so long, microseconds. */
 void vn_moves_slow(const struct vn_moves *m, u32 us);
 
