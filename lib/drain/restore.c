@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../home.h"
 #include "journal.h"
 #include "session.h"
+
+#define NOBODY 0xffffffffu
 
 struct restore {
 	vn_device_t dev;
@@ -34,17 +37,20 @@ static int add(void *arg, const struct vn_journal_record *r)
 static int out_again(struct restore *s, const struct vn_journal_record *r, bool *already)
 {
 	struct vn_drain_config c = VN_DRAIN_CONFIG_INITIALIZER;
+	uint32_t uid = r->uid == NOBODY ? getuid() : r->uid;
 	struct vn_sled_query q;
 	int err = vn_sled_query(s->dev, r->sled, &q);
 
-	*already = !err && q.state >= VN_SLED_DRAINED && q.operation == r->operation;
+	*already = !err && q.state >= VN_SLED_DRAINED &&
+		   (q.operation == r->operation || !r->operation);
 	if (err || *already)
 		return err;
+	/* What no operation did, and nobody, is now of this one. */
 	c.operation = r->operation;
 	c.reason = r->reason;
-	err = vn_drain_again(s->dev, r->sled, r->uid, &c, NULL);
+	err = vn_drain_again(s->dev, r->sled, uid, &c, NULL);
 	if (!err && r->to == VN_SLED_MAINTENANCE)
-		err = vn_drain_off_again(s->dev, r->sled, r->uid, &c);
+		err = vn_drain_off_again(s->dev, r->sled, uid, &c);
 	return err;
 }
 

@@ -123,18 +123,19 @@ static int failed(const struct drain *d, int err)
 	return vn_fail(err, "sled %u: %s", d->sled, strerror(-err));
 }
 
-/* All will be as it was, unless the sled is lost. */
+/* All will be as it was, unless the sled has been lost. */
 static int give_up(struct drain *d, int err)
 {
-	uint32_t ends = d->report->last.state == VN_SLED_FAULTED ? VN_SLED_FAULTED
-								 : VN_SLED_IN_SERVICE;
+	uint32_t to = VN_SLED_IN_SERVICE;
 	struct text t;
 
 	err = failed(d, err);
 	t = said();
+	if (d->report->last.state == VN_SLED_FAULTED && !vn_log_by_sled(&d->log))
+		to = VN_SLED_FAULTED;
 	/* Should it not get there: what has no COMMITTED behind it has not happened. */
-	if (d->log.last.to > VN_SLED_IN_SERVICE && !record(d, ends))
-		vn_drain_point(ends, VN_POINT_AFTER);
+	if (d->log.last.to > VN_SLED_IN_SERVICE && !record(d, to))
+		vn_drain_point(to, VN_POINT_AFTER);
 	vn_set_error("%s", t.s);
 	return err;
 }

@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <vneuron/fault.h>
+
 #include "journal_drain.h"
 
 #define WHO 1234
@@ -135,6 +137,45 @@ static void test_states(void)
 	again();
 	write_journal(tested, 2, &own);
 	tap_ok(!restore() && is_out(3) && is_out(1), "so is what was tested, or had just moved");
+}
+
+/* The sled is lost while it is drained. */
+static void lose(uint32_t state, enum vn_drain_point point, void *arg)
+{
+	const struct vn_fault f = { .kind = VN_FAULT_SLED_LOSS };
+
+	(void)arg;
+	if (state == VN_SLED_FENCED && point == VN_POINT_SYNCED)
+		NEED(vn_fault_inject(dev, &f));
+}
+
+static void test_faulted(void)
+{
+	struct vn_fault cut = { .kind = VN_FAULT_LINK_CUT };
+	int err;
+
+	again();
+	unlink(path);
+	NEED(drain(0, 0x50));
+	NEED(vn_fault_inject(dev, &cut));
+	tap_ok(undrain(0) == -EIO && sled(0).state == VN_SLED_FAULTED &&
+		       journal_says(0) == VN_SLED_FAULTED,
+	       "what does not pass is faulted, says the journal: %s", vn_error());
+	again();
+	tap_ok(!restore() && sled(0).operation == 0x50 && !strcmp((char *)sled(0).reason, "fan"),
+	       "and was drained by that operation");
+	again();
+	unlink(path);
+	vn_drain_hook = lose;
+	err = drain(0, 0x51);
+	vn_drain_hook = NULL;
+	tap_ok(err == -EHOSTDOWN && sled(0).state == VN_SLED_FAULTED &&
+		       journal_says(0) == VN_SLED_FAULTED,
+	       "lost while it was drained, it is faulted, too: %s", vn_error());
+	again();
+	tap_ok(!restore() && sled(0).state == VN_SLED_DRAINED &&
+		       !strcmp((char *)sled(0).reason, "lost") && !restore() && got.already == 1,
+	       "and out of service after a restart");
 }
 
 static void test_short(void)
@@ -307,6 +348,7 @@ int main(void)
 	open_device(SPEC);
 	test_same();
 	test_states();
+	test_faulted();
 	test_short();
 	test_refused();
 	vn_close(dev);
