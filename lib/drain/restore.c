@@ -56,14 +56,15 @@ static int out_again(struct restore *s, const struct vn_journal_record *r, bool 
 
 static void one(struct restore *s, const struct vn_journal_record *r)
 {
-	struct vn_restored is = { .record = r, .text = "" };
+	char text[sizeof(s->text)] = "";
+	struct vn_restored is = { .record = r, .text = text };
 
 	is.error = out_again(s, r, &is.already);
 	if (is.error)
-		is.text = vn_error();
+		snprintf(text, sizeof(text), "%s", vn_error());
 	if (is.error && !s->err) {
 		s->err = is.error;
-		snprintf(s->text, sizeof(s->text), "%s", vn_error());
+		memcpy(s->text, text, sizeof(text));
 	}
 	if (s->cb)
 		s->cb(s->arg, &is);

@@ -43,6 +43,8 @@ done
 
 for args in status 'topo show' 'chip show 0' 'switch show' version 'sled list' 'sled status' \
 	'-d embedded:spares=1 sled drain 0' '-d embedded:spares=1 sled drain 0 --dry-run' \
+	"-d embedded:spares=1 sled drain 0 --journal $tmp/kept" "sled journal --journal $tmp/kept" \
+	"-d embedded:spares=1 sled restore --journal $tmp/kept" \
 	'coll bench all_reduce --ranks 2 --bytes-max 1K --iters 1' 'coll explain scan' \
 	'coll tune --ops reduce --ranks 2 --bytes 8 --seconds 1'; do
 	# shellcheck disable=SC2086

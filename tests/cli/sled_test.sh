@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # Sleds are listed with their state; one is drained, called off by a signal, or
-# refused with what is short; a dry run says which beforehand.
+# refused with what is short; a dry run says which beforehand. A journal keeps each step, and
+# a restart restores from it.
 # shellcheck source=tests/cli/lib.sh disable=SC2016,SC2154
 . "$(dirname "$0")/lib.sh"
 
@@ -136,7 +137,7 @@ SLED|drain
 --operation 0: want 1 to 16 hex|drain 0 --operation 0
 --operation 0x1: want|drain 0 --operation 0x1
 --operation 12345678123456789: want|drain 0 --operation 12345678123456789
-there are: list status drain cancel undrain$|uncordon 3
+there are: list status drain cancel undrain restore journal$|uncordon 3
 SLED|cancel
 'x' is no sled|cancel x
 --operation 0: want 1 to 16 hex|cancel 0 --operation 0
@@ -157,6 +158,69 @@ bad 1 'events of sleds are seen with the kernel module; the embedded device has 
 	"no events here" event watch --count 1
 bad 2 '--count 0: want 1 to' "as many as none" event watch --count 0
 bad 2 '--timeout 86401: want 1 to 86400$' "or for too long" event watch --timeout 86401
+
+# What a restart takes from a journal.
+kept=$tmp/kept
+good "a drain with a journal" sled drain s0 --journal "$kept" --reason fan --operation abcd
+good "sled journal" sled journal --journal "$kept"
+says '^SEQ +TIME +SLED +FROM +TO +OPERATION +TARGET +UID +PID +REASON$' "has its columns"
+says "^ +6 .* s0 +committed +drained +000000000000abcd +s3 +$(id -u) +[0-9]+ +fan\$" \
+	"and what has happened"
+[ "$(wc -l <"$tmp/out")" = 7 ]
+ok $? "a line each"
+VNEURON_JOURNAL=$kept good "in JSON, by the environment" -j sled journal
+is 'fields($d, "journal:s records:a torn:b") && @{$d->{records}} == 6 && !$d->{torn}' "has its fields"
+is '!grep { !fields($_, "seq:n time_ns:n sled:n from:s to:s operation:s target:n uid:n pid:n reason:s") }
+	@{$d->{records}}' "so have records"
+is 'join(" ", map { $_->{to} } @{$d->{records}}) eq
+	"planned cordoned precopy fenced committed drained"' "each step"
+good "sled restore" sled restore --journal "$kept"
+says "^sled 0: again drained, operation 000000000000abcd of uid $(id -u): fan\$" "says what it did"
+good "in JSON" -j sled restore --journal "$kept"
+is '@$d == 1 && fields($d->[0], "sled:n was:s state:s operation:s uid:n reason:s already:b error:z")' \
+	"has its fields"
+is '$d->[0]{was} eq "drained" && $d->[0]{state} eq "drained" && !$d->[0]{already}' "tells the same"
+good "coming back" sled undrain 0 --journal "$kept"
+says '^sled 0: it was in service, now the journal knows$' "of what the journal says is out"
+bad 1 'sled 0: it is in service$' "once" sled undrain 0 --journal "$kept"
+good "nothing to restore" sled restore --journal "$kept"
+says "^$kept: all sleds are in service\$" "is said"
+good "also in JSON" -j sled restore --journal "$kept"
+is 'ref $d eq "ARRAY" && !@$d' "an empty list"
+cp "$kept" "$tmp/torn"
+truncate -s -1 "$tmp/torn"
+good "a torn end" sled journal --journal "$tmp/torn"
+says '^the last record is torn, and counts for nothing$' "is said"
+good "in JSON" -j sled journal --journal "$tmp/torn"
+is '$d->{torn} && @{$d->{records}} == 6' "too"
+good "and not restored" -j sled restore --journal "$tmp/torn"
+is '@$d == 1' "what was before is"
+printf x | dd of="$tmp/torn" bs=1 seek=300 conv=notrunc 2>"$tmp/err"
+for args in journal restore 'drain 0' 'undrain 0'; do
+	# shellcheck disable=SC2086
+	bad 1 "/torn: it is damaged at offset 256, " "damaged: $args" sled $args --journal "$tmp/torn"
+done
+for args in journal restore 'drain 0'; do
+	# shellcheck disable=SC2086
+	bad 1 "/none/of/it: No such file" "missing: $args" sled $args --journal /none/of/it
+done
+bad 1 "kept: it is of a machine of 3 sleds and 1 spares of 2 chips; this one has 2 and 2 of 2" \
+	"of another machine" -d embedded:sleds=2,chips=2,spares=2 sled restore --journal "$kept"
+for args in journal restore 'drain 0' 'undrain 0'; do
+	# shellcheck disable=SC2086
+	bad 2 "--journal.*: want the name of a file" "no name: $args" sled $args --journal ''
+done
+bad 2 "--journal none: want the name of a file" "no journal to list" sled journal --journal none
+bad 2 "--journal: want the name of a file to restore from" "none of an embedded device" sled restore
+good "a drain without" sled drain 0 --journal none
+[ ! -e none ] && [ ! -e "$VNEURON_JOURNAL" ]
+ok $? "keeps none, nor does an embedded device unless it is told"
+(ulimit -f 0; trap '' XFSZ; exec "$ctl" sled drain 0 --journal "$tmp/full") 2>&1 >/dev/null |
+	cat >"$tmp/err"
+[ "${PIPESTATUS[0]}" = 1 ] && grep -q "^neuronctl: $tmp/full: .*File too large" "$tmp/err"
+ok $? "no room: $(<"$tmp/err")"
+VNEURON_DRAIN_STOP=fenced bad 1 "VNEURON_DRAIN_STOP=fenced: want STATE:POINT" "no such point" \
+	sled drain 0
 
 # Signals that are there before the first step.
 for signal in INT TERM; do

@@ -20,7 +20,7 @@ bpftrace -e "$script" -c "$train" | tee "$VN_OUT/kernel.txt"
 [ -s "$VN_OUT/kernel.weights" ]
 run neuronctl -d /dev/vneuron0 switch show | tail -12
 run neuronctl -d /dev/vneuron0 sled status 1
-run neuronctl -d /dev/vneuron0 sled undrain 1
+run neuronctl -d /dev/vneuron0 sled undrain 1 --journal none
 # The same once more as processes, a chip each, that find each other through the launcher;
 # the first one drains.
 mpirun=$(command -v mpirun.openmpi || command -v mpirun)

@@ -9,8 +9,6 @@
 #include "out.h"
 #include "sled.h"
 
-#define NOBODY 0xffffffffu
-
 struct sleds {
 	struct vn_sled_query *q;
 	uint32_t n;
@@ -22,10 +20,6 @@ struct census {
 	uint32_t spare; /* in service too, but without chips */
 	uint32_t drained;
 	uint32_t other;
-};
-
-struct reason {
-	char s[VN_REASON];
 };
 
 int sled_number(const struct ctl *c, const char *text, uint64_t *n)
@@ -65,19 +59,18 @@ static const char *state_name(const struct vn_sled_query *q)
 	return name ? name : "unknown";
 }
 
-static struct reason reason_of(const struct vn_sled_query *q)
+static struct sled_text text_of(const void *reason)
 {
-	struct reason r;
+	struct sled_text r;
 
-	memcpy(r.s, q->reason, sizeof(r.s));
+	memcpy(r.s, reason, sizeof(r.s));
 	r.s[sizeof(r.s) - 1] = '\0';
 	return r;
 }
 
-/* Whoever drains may not have used this tool: nothing that a terminal obeys. */
-static struct reason printable(const struct vn_sled_query *q)
+struct sled_text sled_printable(const void *reason)
 {
-	struct reason r = reason_of(q);
+	struct sled_text r = text_of(reason);
 	char *s;
 
 	for (s = r.s; *s; s++)
@@ -99,8 +92,8 @@ static void json_fields(struct json *j, const struct vn_sled_query *q)
 	json_u64(j, "epoch", q->epoch);
 	json_u64(j, "hbm_used", q->hbm_used);
 	json_string(j, "operation", q->operation ? operation : NULL);
-	json_s64(j, "uid", q->uid == NOBODY ? -1 : (int64_t)q->uid);
-	json_string(j, "reason", reason_of(q).s);
+	json_s64(j, "uid", q->uid == SLED_NOBODY ? -1 : (int64_t)q->uid);
+	json_string(j, "reason", text_of(q->reason).s);
 }
 
 static void json_sled(struct json *j, const struct vn_sled_query *q)
@@ -130,11 +123,11 @@ static void sled_row(struct out *o, const struct vn_sled_query *q)
 		out_cell(o, "%016" PRIx64, (uint64_t)q->operation);
 	else
 		out_cell(o, "-");
-	if (q->uid == NOBODY)
+	if (q->uid == SLED_NOBODY)
 		out_cell(o, "-");
 	else
 		out_cell(o, "%u", q->uid);
-	out_cell(o, "%s", *q->reason ? printable(q).s : "-");
+	out_cell(o, "%s", *q->reason ? sled_printable(q->reason).s : "-");
 }
 
 static int list(struct ctl *c)
@@ -265,11 +258,11 @@ static void print_sled(const struct vn_sled_query *q, const struct vn_chip_query
 	if (!q->operation)
 		return;
 	printf("  since    operation %016" PRIx64, (uint64_t)q->operation);
-	if (q->uid != NOBODY)
+	if (q->uid != SLED_NOBODY)
 		printf(" of uid %u", q->uid);
 	putchar('\n');
 	if (*q->reason)
-		printf("  reason   %s\n", printable(q).s);
+		printf("  reason   %s\n", sled_printable(q->reason).s);
 }
 
 static int one(struct ctl *c, uint32_t sled)
@@ -310,6 +303,8 @@ static int status(struct ctl *c)
 
 static int undrain(struct ctl *c)
 {
+	struct vn_drain_config config = VN_DRAIN_CONFIG_INITIALIZER;
+	char place[PATH_MAX];
 	struct vn_drain_report r;
 	struct json *j = &c->j;
 	uint64_t n;
@@ -320,9 +315,11 @@ static int undrain(struct ctl *c)
 		ret = ctl_open(c);
 	if (!ret)
 		ret = sled_check(c, c->args[0], n);
+	if (!ret)
+		ret = sled_journal_path(c, 0, place, &config.journal);
 	if (ret)
 		return ret;
-	if (vn_sled_undrain(c->dev, (uint32_t)n, NULL, &r))
+	if (vn_sled_undrain(c->dev, (uint32_t)n, &config, &r))
 		return ctl_fail_lib();
 	if (c->json) {
 		json_object(j, NULL);
@@ -332,7 +329,12 @@ static int undrain(struct ctl *c)
 		json_object_end(j);
 		return CTL_OK;
 	}
-	printf("sled %" PRIu64 ": passed in %.1f ms, in service\n", n, (double)r.took_ns / 1e6);
+	/* No step at all: it was. */
+	if (!r.took_ns)
+		printf("sled %" PRIu64 ": it was in service, now the journal knows\n", n);
+	else
+		printf("sled %" PRIu64 ": passed in %.1f ms, in service\n", n,
+		       (double)r.took_ns / 1e6);
 	return CTL_OK;
 }
 
@@ -363,8 +365,17 @@ static const struct ctl_command commands[] = {
 	  .args = "SLED",
 	  .min_args = 1,
 	  .max_args = 1,
+	  .options = sled_journal_options,
 	  .help = "test a sled that is out of service, and bring it back if it passes",
 	  .run = undrain },
+	{ .name = "restore",
+	  .options = sled_journal_options,
+	  .help = "after a restart: take out of service what the journal says is",
+	  .run = sled_restore },
+	{ .name = "journal",
+	  .options = sled_journal_options,
+	  .help = "what has happened to sleds, as it was written down",
+	  .run = sled_journal },
 	{ .run = NULL },
 };
 

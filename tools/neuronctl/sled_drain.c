@@ -25,6 +25,7 @@ enum {
 	OPT_TO,
 	OPT_OPERATION,
 	OPT_DRY_RUN,
+	OPT_JOURNAL,
 };
 
 const struct ctl_option sled_drain_options[] = {
@@ -34,6 +35,7 @@ const struct ctl_option sled_drain_options[] = {
 	[OPT_TO] = { "to", "SLED", "where its chips go (any that has room)" },
 	[OPT_OPERATION] = { "operation", "HEX", "its number (a random one)" },
 	[OPT_DRY_RUN] = { "dry-run", NULL, "say what it would take, change nothing" },
+	[OPT_JOURNAL] = { "journal", "FILE", "where each step is kept, or none" },
 	{ NULL, NULL, NULL },
 };
 
@@ -307,6 +309,7 @@ static int read_options(struct drain *d)
 int sled_drain(struct ctl *c)
 {
 	struct drain d = { .c = c, .config = VN_DRAIN_CONFIG_INITIALIZER };
+	char place[PATH_MAX];
 	int ret;
 
 	ret = read_options(&d);
@@ -320,6 +323,8 @@ int sled_drain(struct ctl *c)
 		ret = sled_check(c, c->option[OPT_TO], d.to);
 		d.config.to = (uint32_t)d.to;
 	}
+	if (!ret && !c->option[OPT_DRY_RUN])
+		ret = sled_journal_path(c, OPT_JOURNAL, place, &d.config.journal);
 	if (ret)
 		return ret;
 	return c->option[OPT_DRY_RUN] ? plan(&d) : drain(&d);
