@@ -31,11 +31,13 @@ cc -o "$tmp/static" "$tmp/program.c" $(pkg-config --cflags vneuron) "$tmp/opt/vn
 	-lnl-genl-3 -lnl-3 -lnuma -luring -lm -pthread
 ok $? "and against the static one"
 for kind in gcc g++; do
-	echo '#include <vneuron/coll.h>' > "$tmp/header.$kind.c"
-	# shellcheck disable=SC2046
-	$kind -Wall -Wextra -Werror -fsyntax-only $([[ $kind != g++ ]] || echo -x c++) "$tmp/header.$kind.c" \
-		$(pkg-config --cflags vneuron)
-	ok $? "$kind takes <vneuron/coll.h>"
+	for header in coll sled journal; do
+		echo "#include <vneuron/$header.h>" > "$tmp/header.$kind.c"
+		# shellcheck disable=SC2046
+		$kind -Wall -Wextra -Werror -fsyntax-only $([[ $kind != g++ ]] || echo -x c++) \
+			"$tmp/header.$kind.c" $(pkg-config --cflags vneuron)
+		ok $? "$kind takes <vneuron/$header.h>"
+	done
 done
 for kind in shared static; do
 	said=$(VNEURON_DEVICE=embedded LD_LIBRARY_PATH=$tmp/opt/vneuron/lib "$tmp/$kind")

@@ -286,7 +286,7 @@ static uint32_t check_killed(uint32_t state, uint32_t point, uint32_t before)
 	wrong += q.state != (out ? VN_SLED_DRAINED : VN_SLED_IN_SERVICE);
 	wrong += out && (q.operation != 0xdead || strcmp((char *)q.reason, "fan") != 0);
 	/* And it goes on from there. */
-	wrong += out ? undrain(0) : drain(0, 0xbeef);
+	wrong += (out ? undrain(0) : drain(0, 0xbeef)) != 0;
 	wrong += (journal_says(0) == VN_SLED_IN_SERVICE) != out;
 	vn_close(dev);
 	if (wrong)
