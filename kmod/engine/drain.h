@@ -28,7 +28,8 @@ struct vn_moves {
 
 /*
  * Finds slots for all chips of a sled: on sled `to`, or (VN_ANY_SLED) on as few others as
- * can be, in service. 0, or -ENOSPC: n are wanted, free there are.
+ * can be, in service. 0, or -ENOSPC: n are wanted, free there are. -EBUSY: chips of
+ * another sled are on their way to it.
  */
 int vn_drain_place(const struct vn_switch *sw, const struct vn_sled *sleds, u32 sled, u32 to,
 		   struct vn_moves *m);

@@ -311,6 +311,41 @@ static void test_refused(void)
 	       vn_error());
 }
 
+/* Where its chips are to go can't be drained meanwhile: they would be on a drained sled. */
+static int drain_target(void *arg, const struct vn_drain_report *r)
+{
+	struct vn_drain_config c = VN_DRAIN_CONFIG_INITIALIZER;
+	uint32_t *target = arg;
+
+	c.reason = "too";
+	if (r->last.state == VN_SLED_PRECOPY && r->last.rounds == 1)
+		*target = vn_sled_drain(dev, *target, &c, NULL) == -EBUSY &&
+					  strstr(vn_error(), "on their way")
+				  ? VN_ANY_SLED
+				  : *target;
+	return 0;
+}
+
+static void test_target(void)
+{
+	struct vn_drain_config c = VN_DRAIN_CONFIG_INITIALIZER;
+	uint32_t sled = sled_of(0), spare = 0, target;
+	struct vn_sled_query q;
+
+	do
+		NEED(vn_sled_query(dev, spare++, &q));
+	while (q.chips);
+	target = --spare;
+	c.to = spare;
+	c.budget_ns = 2000000000;
+	c.progress = drain_target;
+	c.arg = &target;
+	NEED(vn_sled_drain(dev, sled, &c, NULL));
+	tap_ok(target == VN_ANY_SLED && sled_of(0) == spare && state(spare) == VN_SLED_IN_SERVICE,
+	       "the sled that its chips go to can't be drained meanwhile");
+	NEED(vn_sled_undrain(dev, sled, NULL, NULL));
+}
+
 /* ---- called off ------------------------------------------------------------------------ */
 
 static int call_off(void *arg, const struct vn_drain_report *r)
@@ -698,6 +733,7 @@ int main(void)
 	tap_ok(err == (int)q.spares && q.spares >= 1, "%u sleds and %u spare", q.sleds, q.spares);
 	test_cancel();
 	test_off_by_other();
+	test_target();
 	sled = sled_of(0);
 	test_drain();
 	test_refused();

@@ -121,7 +121,8 @@ enum vn_drain_flags {
  *
  * Takes slots and memory for all of it. ENOSPC: there are fewer slots than chips
  * (a dry run succeeds, and says how many). ENOMEM: the host has no memory for the
- * copy. EBUSY: it is being drained. EALREADY: it is drained by this operation.
+ * copy. EBUSY: it is being drained, or gets chips of one that is. EALREADY: it is
+ * drained by this operation.
  * EINVAL also: it is not in service; of MAINTAIN: it is not drained; of RESTORE: the
  * caller's user namespace has no such @uid.
  */

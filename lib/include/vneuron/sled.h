@@ -92,7 +92,8 @@ int vn_sled_plan(vn_device_t dev, uint32_t sled, uint32_t to, struct vn_drain_op
  * @report: out, also of one that failed; NULL: nobody asks
  *
  * Its chips move to other slots while programs go on. -ENOSPC: too few slots are free
- * for them, the text says how many are short. -ENOMEM. -EBUSY: somebody is draining it.
+ * for them, the text says how many are short. -ENOMEM. -EBUSY: somebody is draining it,
+ * or chips of another sled are on their way to it.
  * -ETIMEDOUT: within the deadline what is written there did not get little enough to be
  * copied in the budget, or writers would have waited for too long. -EBUSY also: a thread
  * of the process holds HBM (vn_mem_begin()), and is named. -EIO: a page was not as it was
