@@ -19,12 +19,18 @@ bool vn_drain_edge(u32 from, u32 to)
 		return to == VN_SLED_VALIDATING ||
 		       (from == VN_SLED_DRAINED && to == VN_SLED_MAINTENANCE);
 	case VN_SLED_VALIDATING:
-		/* What does not pass stays out of service. */
-		return to == VN_SLED_IN_SERVICE || to == VN_SLED_DRAINED;
+		/* What is not tested to the end stays what it was. */
+		return to == VN_SLED_IN_SERVICE || to == VN_SLED_DRAINED ||
+		       to == VN_SLED_MAINTENANCE;
 	case VN_SLED_FAULTED:
 		return to == VN_SLED_VALIDATING;
 	case VN_SLED_COMMITTED:
 		return to == VN_SLED_DRAINED;
+	case VN_SLED_STOPCOPY:
+	case VN_SLED_VERIFIED:
+		/* A pause that did not come to its end. */
+		if (to == VN_SLED_PRECOPY)
+			return true;
 	}
 	return to == from + 1 || (to == VN_SLED_IN_SERVICE && from < VN_SLED_COMMITTED);
 }
