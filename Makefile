@@ -171,7 +171,7 @@ help:
 	@echo 'make demo         train a model on the virtual UltraServer, in both homes'
 	@echo 'make check        the tests, in both homes, on both kernels'
 	@echo 'make check-debug  the kernel tests on a KASAN + lockdep kernel'
-	@echo 'make soak         random sequences of collectives for minutes (SOAK="tsan" for one place)'
+	@echo 'make soak         random sequences of collectives for minutes (SOAK="drain" for one place)'
 	@echo 'make bench        this beside its peers (BENCH="-o FILE" for JSON)'
 	@echo 'make vm           a shell in a guest with the module loaded'
 	@echo 'make style        checkpatch, sparse, clang-format, kernel-doc, pahole'

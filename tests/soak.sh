@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # make soak: random sequences of operations on several communicators at once
-# (tests/lib/random_test.c), every byte looked at, for VN_SECONDS (300) in each place.
-# The last line is "N passed, N failed".
+# (tests/lib/random_test.c), every byte looked at, for VN_SECONDS in each place: 300, while
+# sleds are drained 600. The last line is "N passed, N failed".
 #
 #   soak.sh [PLACE...]
 #
-#   tsan	embedded, in this process, under ThreadSanitizer
+#   plain	embedded, in this process
+#   tsan	the same under ThreadSanitizer
 #   debug	on the module, in a guest with KASAN, lockdep and kmemleak; also 6.1, 6.12
+#   drain, drain-tsan, drain-debug, drain-6.1, drain-6.12
+#		there, while sleds are drained and come back
 #
-# Default: tsan debug. Each prints the seed it begins with. What fails prints the
-# command that does the same once more: VN_SEED is where to begin, with VN_SAME=1 that
-# one sequence is repeated.
+# Default: tsan debug drain drain-tsan drain-debug. Each prints the seed it begins with.
+# What fails prints the command that does the same once more: VN_SEED is where to begin,
+# with VN_SAME=1 that one sequence is repeated.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
@@ -20,12 +23,12 @@ B=${B:-build} make=${MAKE:-make}
 jobs=-j$(nproc)
 tsan='-O1 -g -fsanitize=thread -Wno-tsan'
 passed=0 failed=0
-export VN_SECONDS=${VN_SECONDS:-300}
+seconds=${VN_SECONDS:-}
 
 # In the guest: the module, the program, and no module.
 guest() {
 	local status=0
-	insmod "$VN_KO" sleds=36 chips_per_sled=4 hbm=256M
+	insmod "$VN_KO" sleds=36 chips_per_sled=4 spares=1 hbm=256M
 	VNEURON_DEVICE=/dev/vneuron0 timeout -k 5 $((VN_SECONDS + 300)) \
 		"$VN_BUILD/tests/lib/random_test" || status=$?
 	rmmod vneuron || status=1
@@ -47,7 +50,7 @@ place() {
 		echo "once more: ${seed:-VN_SEED=$VN_SEED} VN_SAME=1 VN_SECONDS=60 tests/soak.sh $name"
 	else
 		((++passed))
-		grep -h ' scripts from seed ' "$log"
+		grep -hE ' scripts from seed |# sleds: ' "$log"
 		echo "ok   $name: $((SECONDS - began)) s, $reports reports of ThreadSanitizer"
 	fi
 }
@@ -56,25 +59,40 @@ if [[ ${1:-} == guest ]]; then
 	guest
 	exit
 fi
-[[ $# != 0 ]] || set -- tsan debug
+[[ $# != 0 ]] || set -- tsan debug drain drain-tsan drain-debug
 for name; do
-	[[ $name =~ ^(tsan|debug|6\.1|6\.12)$ ]] || { echo "soak.sh: no place $name" >&2; exit 2; }
+	[[ $name =~ ^((drain-)?(tsan|debug|6\.1|6\.12)|plain|drain)$ ]] ||
+		{ echo "soak.sh: no place $name" >&2; exit 2; }
 done
 first=${VN_SEED:-$(date +%s)000000}
+
+# embedded NAME BUILD [CFLAGS]: what hangs is ended by the communicators' own timeout, a minute.
+embedded() {
+	local program=$2/tests/lib/random_test
+
+	$make --no-print-directory "$jobs" B="$2" ${3:+CFLAGS="$3"} "$program"
+	VNEURON_DEVICE=embedded place "$1" timeout -k 5 $((VN_SECONDS + 300)) "$program"
+}
+
 for name; do
-	export VN_SEED=$first
-	if [[ $name == tsan ]]; then
-		$make --no-print-directory "$jobs" B="$B/tsan" CFLAGS="$tsan" "$B/tsan/tests/lib/random_test"
-		export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
-		# What hangs is ended by the communicators' own timeout, a minute.
-		VNEURON_DEVICE=embedded place tsan timeout -k 5 $((VN_SECONDS + 300)) \
-			"$B/tsan/tests/lib/random_test"
-		continue
+	export VN_SEED=$first VN_DRAINS=0 VN_SECONDS=${seconds:-300}
+	where=${name#drain-}
+	if [[ $name == drain* ]]; then
+		VN_DRAINS=1 VN_SECONDS=${seconds:-600}
 	fi
-	$make --no-print-directory "$jobs" "$B/tests/lib/random_test" "$B/kmod-$name/vneuron.ko"
-	export VN_BUILD=$top/$B VN_KO=$top/$B/kmod-$name/vneuron.ko
-	place "$name" tests/vm/vm.sh -k "$name" -m 4G -n 2 -t $((VN_SECONDS + 900)) \
-		-l "$top/$B/soak-$name.kernel.log" -- tests/soak.sh guest
+	case $where in
+	plain | drain) embedded "$name" "$B" ;;
+	tsan)
+		export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
+		embedded "$name" "$B/tsan" "$tsan"
+		;;
+	*)
+		$make --no-print-directory "$jobs" "$B/tests/lib/random_test" "$B/kmod-$where/vneuron.ko"
+		export VN_BUILD=$top/$B VN_KO=$top/$B/kmod-$where/vneuron.ko
+		place "$name" tests/vm/vm.sh -k "$where" -m 4G -n 2 -t $((VN_SECONDS + 900)) \
+			-l "$top/$B/soak-$name.kernel.log" -- tests/soak.sh guest
+		;;
+	esac
 done
 echo "$passed passed, $failed failed"
 exit $((failed > 0))

@@ -4,9 +4,11 @@
  * and every byte looked at. A script is drawn from a seed (random/script.h), and what
  * memory must hold is worked out; then threads carry it out, one a chip, or fewer that
  * drive several each, or one that drives all. One script after the other until
- * VN_SECONDS are over. VN_SEED begins with that one; with VN_SAME=1 it is repeated;
- * VN_SHOW=1 prints it.
+ * VN_SECONDS are over, and again while sleds are drained (random/drains.h); VN_DRAINS=0 or
+ * 1 has one of both. VN_SEED begins with that one; with VN_SAME=1 it is repeated; VN_SHOW=1
+ * prints it.
  */
+#include "random/drains.h"
 #include "random/draw.h"
 #include "random/play.h"
 #include "random/seed.h"
@@ -101,7 +103,9 @@ static struct stage *set_up(vn_device_t dev, struct script *s)
 		g->host[c] = aligned_alloc(4096, s->room);
 		if (!g->host[c])
 			abort();
+		vn_mem_begin(dev, g->hbm[c].ptr, s->room);
 		scribble(g->hbm[c].ptr, s->room, mix(s->seed, 2 * c));
+		vn_mem_end(dev);
 		scribble(g->host[c], s->room, mix(s->seed, 2 * c + 1));
 		for (uint32_t q = 0; q < QUEUES; q++)
 			g->queue[c * QUEUES + q] = queue(dev, s->chip[c], QUEUE_DEPTH);
@@ -201,35 +205,60 @@ static void sum_up(uint64_t first)
 		 (unsigned long long)total.drawing / 1000000);
 }
 
-int main(int argc, char **argv)
+/* All scripts of a run, with drains or without; false: something was wrong. */
+static bool run_all(vn_device_t dev, uint64_t first, bool with_drains, const char *program)
 {
-	uint64_t first = number("VN_SEED", (uint64_t)time(NULL) << 20 | (uint64_t)getpid());
-	uint64_t end = now_ns() + number("VN_SECONDS", quick() ? 1 : 2) * SECOND;
-	bool same = number("VN_SAME", 0), good;
-	vn_device_t dev = device();
+	uint64_t begin = now_ns(), span = number("VN_SECONDS", quick() ? 1 : 2) * SECOND;
 	struct limits limits = { 8, 400, 1 << 20, !in_kernel(dev) };
+	bool same = number("VN_SAME", 0), good, over;
 	struct vn_query q;
 
-	(void)argc;
 	if (quick())
 		limits = (struct limits){ 4, 150, 64 << 10, false };
 	NEED(vn_device_query(dev, &q));
+	memset(&total, 0, sizeof(total));
 	seed_now = first;
-	seed_init();
-	tap_diag("VN_SEED=%llu", (unsigned long long)first);
+	if (with_drains)
+		drains_begin(dev, first);
 	do {
 		good = one_script(dev, &limits, q.chips);
 		seed_now += good && !same;
-	} while (good && now_ns() < end);
+		over = now_ns() - begin > span;
+		/* A slow machine gets the time for a drain. */
+		if (with_drains && !drains_any() && now_ns() - begin < span + LONG)
+			over = false;
+	} while (good && !over && !(with_drains && drains_failed()));
 	sum_up(first);
-	if (!good)
-		tap_diag("once more: VN_SEED=%llu VN_SAME=1 VN_SECONDS=60 VN_QUICK=%d "
+	if (with_drains) {
+		drains_finish();
+		tap_ok(drains_any() && !drains_failed(), "sleds are drained meanwhile");
+	}
+	if (!good || (with_drains && drains_failed()))
+		tap_diag("once more: VN_SEED=%llu VN_SAME=1 VN_SECONDS=60 VN_DRAINS=%d VN_QUICK=%d "
 			 "VNEURON_DEVICE=%s %s",
-			 (unsigned long long)seed_now, quick(), device_spec(), argv[0]);
+			 (unsigned long long)seed_now, with_drains, quick(), device_spec(),
+			 program);
 	tap_ok(good, "%llu operations in random sequences, every byte as it must be",
 	       (unsigned long long)total.ops);
-	if (!good)
-		_exit(tap_done());
+	return good && !(with_drains && drains_failed());
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t first = number("VN_SEED", (uint64_t)time(NULL) << 20 | (uint64_t)getpid());
+	uint64_t drains_wanted = number("VN_DRAINS", 2);
+	vn_device_t dev;
+
+	(void)argc;
+	/* One with a spare. */
+	if (!strcmp(device_spec(), "embedded"))
+		setenv("VNEURON_DEVICE", "embedded:spares=1", 1);
+	dev = device();
+	seed_init();
+	tap_diag("VN_SEED=%llu", (unsigned long long)first);
+	for (uint32_t d = 0; d < 2; d++)
+		if ((drains_wanted > 1 || drains_wanted == d) && !run_all(dev, first, d, argv[0]))
+			_exit(tap_done());
 	vn_close(dev);
 	return tap_done();
 }

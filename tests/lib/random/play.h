@@ -202,7 +202,10 @@ static int chip_step(struct actor *a, const struct step *step)
 	case STATUS:
 		return ask_status(step);
 	case WRITE:
+		/* What is no HBM is nobody's concern. */
+		vn_mem_begin(a->g->dev, memory(a->g, (uint32_t)step->chip, to), to->bytes);
 		scribble(memory(a->g, (uint32_t)step->chip, to), to->bytes, step->salt);
+		vn_mem_end(a->g->dev);
 		return 0;
 	default:
 		break;
