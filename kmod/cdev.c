@@ -33,7 +33,10 @@ static u32 chip_of(const struct file *file)
 
 static int call_query(struct vn_context *ctx, void *arg)
 {
-	vn_device_query(arg);
+	struct vn_query *a = arg;
+
+	vn_device_query(a);
+	a->fence_waits = ctx ? atomic64_read(&ctx->fence_waits) : 0;
 	return 0;
 }
 

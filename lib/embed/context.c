@@ -18,13 +18,14 @@ static int query(struct embed_context *ctx, struct vn_query *a)
 		.chips_per_sled = sw->chips_per_sled,
 		.chips = sw->chips,
 		.racks = sw->racks,
-		.epoch = sw->epoch,
+		.epoch = READ_ONCE(sw->epoch),
 		.hbm_bytes = ctx->dev->hbm,
 		.tick_hz = 1000000000,
 		.page_size = 4096,
 		.spares = sw->spares,
 		.features = VN_FEATURE_EVENTFD | VN_FEATURE_IMPORT | VN_FEATURE_PLAN |
 			    VN_FEATURE_STATUS | (ctx->dev->avx2 ? VN_FEATURE_AVX2 : 0),
+		.fence_waits = READ_ONCE(ctx->fence_waits),
 	};
 	return 0;
 }

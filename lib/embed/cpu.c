@@ -4,6 +4,12 @@
 
 #include "embed.h"
 
+void embed_fence_waited(struct embed_context *ctx, u32 times)
+{
+	vn_fetch_add(&ctx->fence_waits, (u64)times);
+	vn_fetch_add(&ctx->dev->fence_waits, (u64)times);
+}
+
 /* The allocation in which an address lies, of any context; objects held. */
 static struct embed_mem *mem_at(struct embed_device *dev, const void *p)
 {
@@ -51,15 +57,16 @@ static u32 slowest(struct embed_device *dev, char *const *to, u32 n)
 }
 
 /* Something moves: is it this? How long to rest, before it is too late for that. */
-static u32 begin_slowly(struct embed_device *dev, char *const *to, u32 n, u64 bytes)
+static u32 begin_slowly(struct embed_context *ctx, char *const *to, u32 n, u64 bytes)
 {
+	struct embed_device *dev = ctx->dev;
 	bool outer = !embed_gate_inside();
 	u32 slow_us;
 
 	pthread_mutex_lock(&dev->objects);
 	/* Who is inside is waited for before anything is taken: he need not wait. */
 	while (mark(dev, to, n, bytes) && outer) {
-		vn_fetch_add(&dev->fence_waits, 1ull);
+		embed_fence_waited(ctx, 1);
 		pthread_cond_wait(&dev->unfenced, &dev->objects);
 	}
 	slow_us = slowest(dev, to, n);
@@ -70,20 +77,20 @@ static u32 begin_slowly(struct embed_device *dev, char *const *to, u32 n, u64 by
 
 void embed_mem_begin(void *c, char *const *to, uint32_t n, uint64_t bytes)
 {
-	struct embed_device *dev = ((struct embed_context *)c)->dev;
+	struct embed_context *ctx = c;
 	u32 us;
 
 	embed_gate_enter();
-	if (!READ_ONCE(dev->moving) || !bytes)
+	if (!READ_ONCE(ctx->dev->moving) || !bytes)
 		return;
 	embed_gate_leave();
-	us = begin_slowly(dev, to, n, bytes);
+	us = begin_slowly(ctx, to, n, bytes);
 	if (!us)
 		return;
 	/* Not inside; then it marks again, what was taken meanwhile. */
 	embed_gate_leave();
 	nanosleep(&(struct timespec){ .tv_nsec = us * 1000l }, NULL);
-	begin_slowly(dev, to, n, bytes);
+	begin_slowly(ctx, to, n, bytes);
 }
 
 void embed_mem_end(void *c)

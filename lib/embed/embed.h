@@ -48,7 +48,7 @@ struct embed_device {
 	u32 next_context;
 	struct embed_context *contexts;
 	u32 moving; /* atomic: sessions that watch who writes */
-	u64 fence_waits; /* atomic */
+	u64 fence_waits; /* atomic: of all contexts */
 	pthread_cond_t unfenced; /* with objects: a fence is down, a piece is copied */
 	pthread_mutex_t sleds_lock;
 	struct embed_sled sled[VN_MAX_SLEDS + VN_MAX_SPARES];
@@ -165,6 +165,7 @@ struct embed_context {
 	struct embed_device *dev;
 	struct embed_domain *domain;
 	u32 id;
+	u64 fence_waits; /* atomic */
 	u8 attached[VN_MAX_CHIPS];
 	struct vn_window_table own;
 	struct embed_mem *mems;
@@ -222,6 +223,8 @@ int embed_drain_step(struct embed_session *s, struct vn_drain_step *a);
 void embed_drain_close(struct embed_session *s);
 
 /* cpu.c */
+/* Writes of a context met a fence. */
+void embed_fence_waited(struct embed_context *ctx, u32 times);
 void embed_mem_begin(void *ctx, char *const *to, uint32_t n, uint64_t bytes);
 void embed_mem_end(void *ctx);
 

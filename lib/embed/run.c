@@ -122,11 +122,11 @@ static enum vn_run help(struct embed_queue *q, struct embed_runner *r, struct em
 }
 
 /* Descriptors that met a fence. */
-static void note_fences(struct embed_device *dev, struct embed_runner *r)
+static void note_fences(struct embed_context *ctx, struct embed_runner *r)
 {
 	if (!r->r.fenced)
 		return;
-	vn_fetch_add(&dev->fence_waits, (u64)r->r.fenced);
+	embed_fence_waited(ctx, r->r.fenced);
 	r->r.fenced = 0;
 }
 
@@ -163,7 +163,7 @@ static enum vn_run turn(struct embed_queue *q, struct embed_runner *r, u32 *rest
 {
 	enum vn_run res = run(q, r);
 
-	note_fences(q->ctx->dev, r);
+	note_fences(q->ctx, r);
 	*rest_us = r->r.slow_us;
 	r->r.slow_us = 0;
 	return res;

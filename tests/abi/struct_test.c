@@ -259,7 +259,7 @@ static const struct row {
 	struct field reserved[2];
 	struct field flags;
 	uint32_t known; /* bits of flags */
-	struct field out[13];
+	struct field out[14];
 	struct field odd[2]; /* outputs that may be all ones */
 } rows[] = {
 #define ROW(nr, type) GROWN(nr, type, 0)
@@ -270,7 +270,7 @@ static const struct row {
 		   F(vn_query, chips), F(vn_query, racks), F(vn_query, epoch),
 		   F(vn_query, features), F(vn_query, hbm_bytes), F(vn_query, tick_hz),
 		   F(vn_query, page_size), F(vn_query, ultraserver), F(vn_query, spares),
-		   F(vn_query, reserved) } },
+		   F(vn_query, reserved), F(vn_query, fence_waits) } },
 	{ ROW(CHIP_ATTACH, vn_chip_attach), false, prep_attach, NULL,
 	  .flags = F(vn_chip_attach, flags), .out = { F(vn_chip_attach, chip) } },
 	{ ROW(CHIP_QUERY, vn_chip_query), true, prep_chip, NULL,

@@ -41,7 +41,7 @@ static const struct {
 	u8 on;
 	union any valid;
 } rows[] = {
-	{ VN_IOCTL_QUERY, 72, VN_ON_SERVER | VN_ON_CHIP, { .query = { .size = 72 } } },
+	{ VN_IOCTL_QUERY, 80, VN_ON_SERVER | VN_ON_CHIP, { .query = { .size = 80 } } },
 	{ VN_IOCTL_CHIP_ATTACH, 16, VN_ON_SERVER, { .attach = { .fd = 3 } } },
 	{ VN_IOCTL_CHIP_QUERY, 56, VN_ON_SERVER | VN_ON_CHIP, { .chip_query = { .chip = 7 } } },
 	{ VN_IOCTL_MEM_ALLOC, 40, VN_ON_SERVER, { .mem_alloc = { .chip = 7, .bytes = 1 } } },

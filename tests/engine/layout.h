@@ -23,7 +23,7 @@
 	LAYOUT_ASSERT(offsetof(struct type, field) == (off), "place of " #type "." #field);        \
 	LAYOUT_ASSERT(sizeof(((struct type *)0)->field) == (bytes), "size of " #type "." #field)
 
-SIZE(vn_query, 72);
+SIZE(vn_query, 80);
 FIELD(vn_query, size, 0, 4);
 FIELD(vn_query, flags, 4, 4);
 FIELD(vn_query, abi, 8, 4);
@@ -39,6 +39,7 @@ FIELD(vn_query, page_size, 56, 4);
 FIELD(vn_query, ultraserver, 60, 4);
 FIELD(vn_query, spares, 64, 4);
 FIELD(vn_query, reserved, 68, 4);
+FIELD(vn_query, fence_waits, 72, 8);
 
 SIZE(vn_chip_attach, 16);
 FIELD(vn_chip_attach, size, 0, 4);

@@ -17,7 +17,7 @@
 #define WORDS 65536u
 #define BYTES (WORDS * 8ull)
 
-static vn_device_t dev;
+static vn_device_t dev, other; /* other: has nothing on what is drained */
 static uint32_t per_sled;
 
 static uint32_t sled_of(uint32_t chip)
@@ -52,10 +52,19 @@ static uint32_t state(uint32_t sled)
 	return q.state;
 }
 
+static uint64_t fence_waits(vn_device_t d)
+{
+	struct vn_query q;
+
+	NEED(vn_device_query(d, &q));
+	return q.fence_waits;
+}
+
 /* ---- writers -------------------------------------------------------------------- */
 
 static struct writer {
 	pthread_t thread;
+	vn_device_t dev;
 	uint32_t chip;
 	bool by_cpu;
 	struct vn_mem mem;
@@ -71,14 +80,14 @@ static void write_by_cpu(struct writer *w, uint64_t at, uint64_t n, uint64_t val
 {
 	uint64_t *p = w->mem.ptr;
 
-	vn_mem_begin(dev, p + at, n * 8);
+	vn_mem_begin(w->dev, p + at, n * 8);
 	for (uint64_t i = at; i < at + n; i++) {
 		/* Now and then it takes its time, in the middle of it. */
 		if (i == at + n / 2 && !(value % 16))
 			sched_yield();
 		p[i] = value;
 	}
-	vn_mem_end(dev);
+	vn_mem_end(w->dev);
 }
 
 static void write_by_desc(struct writer *w, vn_queue_t q, uint64_t at, uint64_t n, uint64_t value)
@@ -97,7 +106,7 @@ static void write_by_desc(struct writer *w, vn_queue_t q, uint64_t at, uint64_t 
 static void *write_on(void *arg)
 {
 	struct writer *w = arg;
-	vn_queue_t q = w->by_cpu ? NULL : queue(dev, w->chip, 8);
+	vn_queue_t q = w->by_cpu ? NULL : queue(w->dev, w->chip, 8);
 
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
 		uint64_t at = rnd() % WORDS, n = rnd() % 16 ? 1 : 1 + rnd() % 2000, value = rnd();
@@ -126,8 +135,12 @@ static void writers_begin(void)
 	for (uint32_t i = 0; i < COUNT(writer); i++) {
 		struct writer *w = &writer[i];
 
-		*w = (struct writer){ .chip = i / 2, .by_cpu = i % 2 };
-		w->mem = take(dev, w->chip, BYTES);
+		*w = (struct writer){ .dev = dev, .chip = i / 2, .by_cpu = i % 2 };
+		if (i >= 4) {
+			w->dev = other;
+			w->chip = 2 * per_sled;
+		}
+		w->mem = take(w->dev, w->chip, BYTES);
 		pthread_create(&w->thread, NULL, write_on, w);
 	}
 }
@@ -158,7 +171,7 @@ static unsigned int writers_end(void)
 		tap_diag("chip %u by %s: %llu writes, the longest %llu us, %u wrong", w->chip,
 			 w->by_cpu ? "CPU" : "descriptors", (unsigned long long)w->writes,
 			 (unsigned long long)w->longest_ns / 1000, w->wrong);
-		NEED(vn_mem_free(dev, &w->mem));
+		NEED(vn_mem_free(w->dev, &w->mem));
 	}
 	return wrong;
 }
@@ -256,7 +269,7 @@ static void test_drain(void)
 static void test_often(void)
 {
 	unsigned int rounds = quick() ? 4 : 30, n = 0;
-	uint64_t longest = 0, stop_bytes = 0;
+	uint64_t longest = 0, stop_bytes = 0, waits = fence_waits(dev), met = 0;
 	struct vn_drain_report r;
 	uint32_t sled;
 	int err = 0;
@@ -268,12 +281,17 @@ static void test_often(void)
 		err = drain(sled, &r) ?: vn_sled_undrain(dev, sled, NULL, NULL);
 		longest = r.last.pause_ns > longest ? r.last.pause_ns : longest;
 		stop_bytes += r.last.stop_bytes;
+		met += r.last.waits;
 	}
 	if (err)
 		tap_diag("%s", vn_error());
 	tap_ok(!err, "%u drains under writers, the longest pause %llu us, %llu bytes in pauses", n,
 	       (unsigned long long)longest / 1000, (unsigned long long)stop_bytes);
 	tap_ok(!writers_end(), "every byte is what was written");
+	waits = fence_waits(dev) - waits;
+	tap_ok(waits >= met && !fence_waits(other),
+	       "who has memory there met a fence %llu times, who has none never",
+	       (unsigned long long)waits);
 }
 
 static void test_refused(void)
@@ -727,6 +745,7 @@ int main(void)
 	if (!strncmp(device_spec(), "embedded", 8))
 		setenv("VNEURON_DEVICE", "embedded:sleds=3,chips=2,spares=1,hbm=64M", 1);
 	dev = device();
+	NEED(vn_reopen(dev, &other));
 	NEED(vn_device_query(dev, &q));
 	per_sled = q.chips_per_sled;
 	err = vn_sled_count(dev) - (int)q.sleds;
@@ -746,6 +765,9 @@ int main(void)
 	test_collectives("pull");
 	test_collectives("share");
 	test_collectives("plan");
+	tap_ok(fence_waits(dev) && !fence_waits(other), "%llu times in all, and never",
+	       (unsigned long long)fence_waits(dev));
+	vn_close(other);
 	vn_close(dev);
 	return tap_done();
 }

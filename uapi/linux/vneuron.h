@@ -166,6 +166,8 @@ enum vn_feature {
  * @ultraserver: out, this UltraServer's number in operands
  * @spares: out, sleds beyond @sleds, without chips when the machine comes up
  * @reserved: zero
+ * @fence_waits: out, times that a write of this context met the fence of a drain; 0 on a
+ *	chip node
  */
 struct vn_query {
 	__u32 size;
@@ -183,6 +185,7 @@ struct vn_query {
 	__u32 ultraserver;
 	__u32 spares;
 	__u32 reserved;
+	__u64 fence_waits;
 };
 
 /**
