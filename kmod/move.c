@@ -143,7 +143,7 @@ int vn_move_copy(const struct vn_mem *mem, struct vn_copied *c)
 
 	if (!buffer)
 		return -ENOMEM;
-	while (!err && c->room && vn_hbm_run(mv->taken, mem->object.pages, &page)) {
+	while (!err && c->room && vn_hbm_next(mv->taken, mem->object.pages, &page)) {
 		err = copy_page_of((u8 *)mv->base + (page << PAGE_SHIFT),
 				   mem->hbm.base + (page << PAGE_SHIFT), buffer);
 		/* What is not there yet stays to be copied. */
@@ -220,9 +220,9 @@ void vn_move_flip(struct vn_mem *mem)
 bool vn_move_scrub(struct vn_mem *mem, u64 bytes)
 {
 	struct vn_move *mv = mem->move;
-	u64 page = 0, n;
+	u64 page = 0;
 
-	for (; bytes && (n = vn_hbm_run(mv->taken, mem->object.pages, &page)); bytes -= PAGE_SIZE) {
+	for (; bytes && vn_hbm_next(mv->taken, mem->object.pages, &page); bytes -= PAGE_SIZE) {
 		clear_page((u8 *)mv->base + (page << PAGE_SHIFT));
 		mv->taken[page / 64] &= ~(1ull << page % 64);
 		page++;

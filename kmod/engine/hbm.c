@@ -58,16 +58,25 @@ static bool marked(const u64 *marks, u64 page)
 	return marks[page / 64] >> page % 64 & 1;
 }
 
-u64 vn_hbm_run(const u64 *marks, u64 pages, u64 *page)
+bool vn_hbm_next(const u64 *marks, u64 pages, u64 *page)
 {
-	u64 at = *page, end;
+	u64 at = *page;
 
 	while (at < pages && !marked(marks, at))
 		at += at % 64 || marks[at / 64] ? 1 : 64;
 	if (at >= pages)
-		return 0;
-	for (end = at; end < pages && marked(marks, end); end++)
-		;
+		return false;
 	*page = at;
-	return end - at;
+	return true;
+}
+
+u64 vn_hbm_run(const u64 *marks, u64 pages, u64 *page)
+{
+	u64 end;
+
+	if (!vn_hbm_next(marks, pages, page))
+		return 0;
+	for (end = *page; end < pages && marked(marks, end); end++)
+		;
+	return end - *page;
 }

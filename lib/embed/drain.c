@@ -135,7 +135,7 @@ static struct embed_mem *next_taken(struct embed_session *s)
 	{
 		page = 0;
 		if (!found && !m->leaving && m->move->copy &&
-		    vn_hbm_run(m->move->taken, m->hbm.bytes / VN_HBM_PAGE, &page))
+		    vn_hbm_next(m->move->taken, m->hbm.bytes / VN_HBM_PAGE, &page))
 			found = m;
 	}
 	if (found)

@@ -76,7 +76,7 @@ int embed_move_copy(struct embed_mem *m, struct embed_copied *c)
 	int err = 0;
 
 	/* It is there already, if the flip of another one failed. */
-	while (mv->copy && !err && c->room && vn_hbm_run(mv->taken, pages, &page)) {
+	while (mv->copy && !err && c->room && vn_hbm_next(mv->taken, pages, &page)) {
 		err = copy_page(mv->copy + page * VN_HBM_PAGE, m->hbm.base + page * VN_HBM_PAGE,
 				vn_faults_copy(c->faults));
 		/* What is not there yet stays to be copied. */

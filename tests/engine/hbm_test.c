@@ -53,7 +53,7 @@ static void test_runs(void)
 	unsigned int wrong = 0;
 
 	for (u32 i = 0; i < 2000; i++) {
-		u64 pages = 1 + rnd() % 256, seen = 0, page = 0, n;
+		u64 pages = 1 + rnd() % 256, seen = 0, page = 0, next, n;
 
 		for (u32 w = 0; w < 4; w++)
 			marks[w] = i % 4 ? rnd() & (i % 3 ? rnd() & rnd() : ~0ull) : w % 2 - 1ull;
@@ -62,6 +62,8 @@ static void test_runs(void)
 				wrong += !(marks[p / 64] >> p % 64 & 1) || p >= pages;
 			seen += n;
 			wrong += page + n < pages && marks[(page + n) / 64] >> (page + n) % 64 & 1;
+			next = page;
+			wrong += !vn_hbm_next(marks, pages, &next) || next != page;
 		}
 		for (u64 p = 0; p < pages; p++)
 			seen -= marks[p / 64] >> p % 64 & 1;
