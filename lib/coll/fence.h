@@ -14,15 +14,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Set once, before there are threads that fence (coll_fence_init()). */
+/* Set once, before there are threads that fence. */
 extern bool coll_fence_by_kernel;
-
-static inline void coll_fence_init(void)
-{
-	coll_fence_by_kernel =
-		!syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) &&
-		!syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
-}
+/* Whoever is about to have such threads: both sides must go by the same word. */
+void coll_fence_init(void);
 
 static inline void coll_fence_light(void)
 {

@@ -16,8 +16,21 @@
 pthread_mutex_t coll_registry = PTHREAD_MUTEX_INITIALIZER;
 static struct coll_team *teams;
 
-static pthread_once_t fence_once = PTHREAD_ONCE_INIT;
 bool coll_fence_by_kernel;
+
+static void ask_kernel(void)
+{
+	coll_fence_by_kernel =
+		!syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) &&
+		!syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
+}
+
+void coll_fence_init(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, ask_kernel);
+}
 
 int vn_get_unique_id(vn_unique_id *id)
 {
@@ -83,7 +96,7 @@ static int team_new(const vn_unique_id *id, uint32_t ranks, vn_device_t dev, str
 	struct coll_team *t = lines(1, sizeof(*t));
 	void *board;
 
-	pthread_once(&fence_once, coll_fence_init);
+	coll_fence_init();
 	coll_stop_init();
 	if (!t)
 		return vn_fail(-ENOMEM, "no memory for a communicator of %u ranks", ranks);

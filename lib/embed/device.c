@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../coll/fence.h"
 #include "../home.h"
 #include "embed.h"
 
@@ -65,6 +66,8 @@ int embed_device_new(const struct vn_spec *spec, struct embed_device **to)
 
 	if (!dev)
 		return vn_fail(-ENOMEM, "no memory for an embedded device");
+	/* Gates fence. */
+	coll_fence_init();
 	pthread_mutex_init(&dev->objects, NULL);
 	vn_lock_init(&dev->sched_lock);
 	pthread_condattr_init(&steady);

@@ -4,8 +4,8 @@
  * and every byte looked at. A script is drawn from a seed (random/script.h), and what
  * memory must hold is worked out; then threads carry it out, one a chip, or fewer that
  * drive several each, or one that drives all. One script after the other until
- * VN_SECONDS are over, and again while sleds are drained (random/drains.h); VN_DRAINS=0 or
- * 1 has one of both. VN_SEED begins with that one; with VN_SAME=1 it is repeated; VN_SHOW=1
+ * VN_SECONDS are over, while sleds are drained (random/drains.h), and again while none is;
+ * VN_DRAINS=1 or 0 has one of both. VN_SEED begins with that one; with VN_SAME=1 it is repeated; VN_SHOW=1
  * prints it.
  */
 #include "random/drains.h"
@@ -256,7 +256,8 @@ int main(int argc, char **argv)
 	dev = device();
 	seed_init();
 	tap_diag("VN_SEED=%llu", (unsigned long long)first);
-	for (uint32_t d = 0; d < 2; d++)
+	/* Drains first: to a process that has not had a communicator yet. */
+	for (uint32_t d = 2; d-- > 0;)
 		if ((drains_wanted > 1 || drains_wanted == d) && !run_all(dev, first, d, argv[0]))
 			_exit(tap_done());
 	vn_close(dev);
