@@ -6,14 +6,17 @@
 #   bench.sh [-o FILE] [-d DEVICE] [SECTION...]
 #
 #   -o FILE    all rows as one JSON array
-#   -d DEVICE  the device of nop, allreduce and plans, default embedded
-#   SECTION    ops, nop, allreduce, plans, coll, guest, coll-guest; default all
+#   -d DEVICE  the device of nop, allreduce, plans and drain, default embedded
+#   SECTION    ops, nop, allreduce, plans, drain, coll, guest, coll-guest; default all
 #
 # ops        arithmetic on one core: against scalar code and a memory floor
 # nop        descriptors that do nothing, against io_uring
 # allreduce  144 chips, against a floor: all cores, every byte touched once
 # plans      persistent collectives of 144 chips: what it costs to prepare and to
 #            launch one, and what a thousand launches leave behind
+# drain      a sled taken out of service: the pause that who has memory there sees,
+#            against its budget and what copying takes; and small writes of who has none
+#            there, beside it and beside as much copying
 # coll       2 to 144 ranks, 8 B to 64 MiB, against the best of the settings of
 #            Open MPI and MPICH, and a floor; $COLL: options of coll.sh
 # guest      nop on the kernel module, where modules can be loaded: else in a
@@ -42,7 +45,7 @@ while getopts o:d: opt; do
 done
 shift $((OPTIND - 1))
 sections=("$@")
-[[ $# != 0 ]] || sections=(ops nop allreduce plans coll guest coll-guest)
+[[ $# != 0 ]] || sections=(ops nop allreduce plans drain coll guest coll-guest)
 
 tmp=$(mktemp -d "$PWD/$B/bench.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
@@ -104,6 +107,11 @@ bench_plans() {
 	"$B/bench/plans" -o "$rows" "${device[@]}"
 }
 
+bench_drain() {
+	title "draining a sled: pauses, and bystanders"
+	"$B/bench/drain" -o "$rows" "${device[@]}"
+}
+
 bench_coll() {
 	title "all-reduce against the best of the MPI libraries' settings, and a floor"
 	# shellcheck disable=SC2086 # options
@@ -154,6 +162,7 @@ for s in "${sections[@]}"; do
 	nop) bench_nop ;;
 	allreduce) bench_allreduce ;;
 	plans) bench_plans ;;
+	drain) bench_drain ;;
 	coll) bench_coll ;;
 	guest) bench_guest ;;
 	coll-guest) bench_coll_guest ;;
