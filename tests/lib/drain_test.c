@@ -422,7 +422,9 @@ static void test_too_long(void)
 	c.budget_ns = 1;
 	c.deadline_ns = 200000000;
 	err = vn_sled_drain(dev, sled, &c, NULL);
-	tap_ok(err == -ETIMEDOUT && state(sled) == VN_SLED_IN_SERVICE && epoch() == before,
+	/* On a busy machine a writer may be in the middle of it for so long that he is named. */
+	tap_ok((err == -ETIMEDOUT || (err == -EBUSY && strstr(vn_error(), "holds HBM"))) &&
+		       state(sled) == VN_SLED_IN_SERVICE && epoch() == before,
 	       "a budget that can't be: %s", vn_error());
 	tap_ok(!writers_end(), "and every byte is there");
 	if (!in_kernel(dev)) {
