@@ -42,7 +42,8 @@ static int out_again(struct restore *s, const struct vn_journal_record *r, bool 
 	int err = vn_sled_query(s->dev, r->sled, &q);
 
 	*already = !err && q.state >= VN_SLED_DRAINED &&
-		   (q.operation == r->operation || !r->operation);
+		   (q.operation == r->operation || !r->operation) &&
+		   (q.state != VN_SLED_DRAINED || r->to != VN_SLED_MAINTENANCE);
 	if (err || *already)
 		return err;
 	/* What no operation did, and nobody, is now of this one. */

@@ -384,11 +384,12 @@ static int maintain(vn_device_t dev, struct vn_drain_open *a, const struct vn_dr
 		vn_drain_point(VN_SLED_MAINTENANCE, VN_POINT_AFTER);
 		return 0;
 	}
-	/* Somebody was faster. */
+	/* Somebody was faster, and it may be in service by now. */
 	err = vn_drain_refused(dev, a, err);
 	t = said();
-	if (!vn_log_by_sled(&d.log))
-		vn_log_end(&d.log, VN_SLED_DRAINED);
+	if (!vn_log_by_sled(&d.log) && !vn_sled_query(dev, a->sled, &q))
+		vn_log_end(&d.log,
+			   q.state < VN_SLED_COMMITTED ? VN_SLED_IN_SERVICE : VN_SLED_DRAINED);
 	vn_set_error("%s", t.s);
 	return err;
 }

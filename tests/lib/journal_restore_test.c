@@ -66,13 +66,18 @@ static void write_journal(const uint32_t (*sleds)[2], uint32_t n, const struct v
 	NEED(vn_journal_close(j));
 }
 
-/* Is it drained as that journal says? */
-static bool is_out(uint32_t n)
+/* Is it in that state as that journal says? */
+static bool is_in(uint32_t n, uint32_t state)
 {
 	struct vn_sled_query q = sled(n);
 
-	return q.state == VN_SLED_DRAINED && q.operation == 0x50 + n && q.uid == WHO &&
+	return q.state == state && q.operation == 0x50 + n && q.uid == WHO &&
 	       !strcmp((char *)q.reason, "pump") && !q.chips;
+}
+
+static bool is_out(uint32_t n)
+{
+	return is_in(n, VN_SLED_DRAINED);
 }
 
 static bool same_sled(const struct vn_sled_query *a, const struct vn_sled_query *b)
@@ -124,16 +129,23 @@ static void test_same(void)
 static void test_states(void)
 {
 	static const uint32_t states[][2] = { { 0, VN_SLED_MAINTENANCE }, { 4, VN_SLED_FAULTED } };
+	static const uint32_t drained[][2] = { { 0, VN_SLED_DRAINED } };
 	static const uint32_t tested[][2] = { { 3, VN_SLED_VALIDATING }, { 1, VN_SLED_COMMITTED } };
 
 	again();
 	write_journal(states, 2, &own);
-	tap_ok(!restore() && got.n == 2 && is_out(0) && is_out(4),
+	tap_ok(!restore() && got.n == 2 && is_in(0, VN_SLED_MAINTENANCE) && is_out(4),
 	       "what was in maintenance or faulted is out of service: %s",
 	       got.n == 2 ? "" : vn_error());
 	/* Or those of sled 0 would have to move on. */
 	tap_ok(got.sled[0] == 4 && sled_of(0) == 3, "first what nobody is to move to");
 	tap_ok(!restore() && got.already == 2, "and is so already");
+	again();
+	write_journal(drained, 1, &own);
+	NEED(restore());
+	write_journal(states, 1, &own);
+	tap_ok(!restore() && !got.already && is_in(0, VN_SLED_MAINTENANCE),
+	       "what was restored by half is so in the end");
 	again();
 	write_journal(tested, 2, &own);
 	tap_ok(!restore() && is_out(3) && is_out(1), "so is what was tested, or had just moved");
