@@ -8,9 +8,8 @@
  * the host, and there is always a way on. Each step is one that vn_drain_edge() allows,
  * and each that it allows is taken; slots are found by vn_drain_place().
  *
- * The journal is what its records come to: the last one of a sled that is IN_SERVICE or
- * COMMITTED (here: DRAINED) and beyond. They go out one after the other, so one is on its
- * way at most.
+ * The journal is what vn_journal_fold() makes of its records. They go out one after the
+ * other, so one is on its way at most.
  */
 #include "drain_model.h"
 
@@ -269,12 +268,15 @@ static void lose(const struct model *was, u32 s)
 
 static void settle(struct model *m)
 {
-	if (m->record_of == NONE)
+	struct vn_journal_record last = { 0 }, r = { .to = m->record };
+	u32 s = m->record_of;
+
+	if (s == NONE)
 		return;
-	if (m->record == VN_SLED_PLANNED)
-		m->sled[m->record_of].intent = 1;
-	else
-		m->sled[m->record_of].durable = m->record;
+	last.to = m->sled[s].durable;
+	vn_journal_fold(&last, &r);
+	m->sled[s].durable = (u8)last.to;
+	m->sled[s].intent |= m->record == VN_SLED_PLANNED;
 	m->record_of = m->record = NONE;
 }
 
@@ -291,7 +293,7 @@ static void write_down(const struct model *was, u32 s, u32 state)
 static bool back_unknown(const struct model *m)
 {
 	for (u32 s = 0; s < sleds(); s++)
-		if (!is_out(m->sled[s].state) && is_out(m->sled[s].durable))
+		if (!is_out(m->sled[s].state) && known_out(m->sled[s].durable))
 			return true;
 	return false;
 }
@@ -306,19 +308,19 @@ static void keep_journal(const struct model *was, u32 s)
 	struct model m = *was;
 
 	if (was->record_of == NONE) {
-		if (state == VN_SLED_CORDONED && !was->sled[s].intent && !is_out(durable))
+		if (state == VN_SLED_CORDONED && !was->sled[s].intent && !known_out(durable))
 			write_down(was, s, VN_SLED_PLANNED);
 		if (state == VN_SLED_COMMITTED)
 			state = VN_SLED_DRAINED;
 		if (is_out(state)
 			    ? state != VN_SLED_VALIDATING && state != durable && !back_unknown(was)
-			    : is_out(durable))
+			    : known_out(durable))
 			write_down(was, s, is_out(state) ? state : VN_SLED_IN_SERVICE);
 	} else if (was->record_of == s) {
 		settle(&m);
 		step(was, &m, true);
 	}
-	if (was->sled[s].told || was->record_of == s || is_out(state) != is_out(durable))
+	if (was->sled[s].told || was->record_of == s || is_out(state) != known_out(durable))
 		return;
 	m = *was;
 	m.sled[s].told = is_out(state) ? IS_OUT : IS_BACK;
@@ -356,7 +358,7 @@ static struct model first_of(const struct model *journal)
 
 		m.sled[s].durable = (u8)durable;
 		m.sled[s].told = journal->sled[s].told;
-		m.sled[s].state = (u8)durable;
+		m.sled[s].state = known_out(durable) ? (u8)durable : VN_SLED_IN_SERVICE;
 	}
 	return m;
 }
