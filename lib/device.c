@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "home.h"
+#include "netlink.h"
 #include "spec.h"
 
 #define DEFAULT_NODE "/dev/vneuron0"
@@ -130,7 +131,7 @@ int vn_open(const char *spec, vn_device_t *dev)
 	if (!d)
 		return vn_fail(-ENOMEM, "no memory for a device handle");
 	snprintf(d->spec, sizeof(d->spec), "%s", spec);
-	d->home = s.node[0] ? &vn_home_kernel : &vn_home_embedded;
+	d->home = s.node[0] ? &vn_home_kernel : s.pid ? &vn_home_remote : &vn_home_embedded;
 	err = d->home->open(&s, &d->ctx);
 	if (err) {
 		free(d);
@@ -236,4 +237,10 @@ int vn_ranks(vn_device_t dev, struct vn_rank *ranks, unsigned int max)
 int vn_ports(vn_device_t dev, struct vn_port *ports, unsigned int max)
 {
 	return dev->home->ports(dev->ctx, ports, max);
+}
+
+int vn_nl_open_device(vn_device_t dev, struct vn_nl **nl)
+{
+	*nl = NULL;
+	return dev->home->netlink ? dev->home->netlink(dev->ctx, nl) : 0;
 }

@@ -17,15 +17,27 @@
 /* What a device spec says; 0 or NULL stands for the default. */
 struct vn_spec {
 	char node[256]; /* path of the UltraServer node; "" for embedded */
+	uint32_t pid; /* of the process whose embedded device it is; 0: none of these */
+	uint32_t number; /* of its devices */
 	uint32_t sleds;
 	uint32_t chips; /* per sled */
 	uint32_t spares; /* sleds more */
 	uint64_t hbm; /* bytes per chip */
 	int32_t threads; /* -1: default */
 	bool scalar; /* no AVX2 */
+	bool control; /* others may see it (control.h) */
 };
 
 struct vn_nl;
+struct vn_sled_event;
+
+/* Events of sleds, wherever they come from. */
+struct vn_event_ops {
+	int (*fd)(void *from);
+	/* Never waits. -EAGAIN: there is none. -ENOBUFS: some are lost. */
+	int (*next)(void *from, struct vn_sled_event *e);
+	void (*close)(void *from);
+};
 
 struct vn_home {
 	const char *name;
@@ -53,8 +65,9 @@ struct vn_home {
 	int (*fault_list)(void *ctx, struct vn_fault *to, unsigned int max);
 	/* What is lost, for as long as the context is open; NULL: nobody knows. */
 	const struct vn_health *(*health)(void *ctx);
-	/* Netlink that has joined the events; NULL: it has none. */
-	int (*events)(void *ctx, struct vn_nl **nl);
+	int (*events)(void *ctx, const struct vn_event_ops **ops, void **from);
+	/* To ask about objects of all; NULL: there are only our own. */
+	int (*netlink)(void *ctx, struct vn_nl **nl);
 	/*
 	 * The CPU is about to write so many bytes at each of n places, and has; NULL: nobody
 	 * need know.
@@ -65,6 +78,7 @@ struct vn_home {
 
 extern const struct vn_home vn_home_kernel;
 extern const struct vn_home vn_home_embedded;
+extern const struct vn_home vn_home_remote;
 
 /* What is first in every handle that vn_close() frees: a queue's or a plan's. */
 struct vn_handle {

@@ -162,40 +162,30 @@ static void kernel_unmap(void *ctx, void *ptr, uint64_t bytes)
 	munmap(ptr, bytes);
 }
 
-typedef int (*dump_fn)(struct vn_nl *nl, void *rows, unsigned int max);
-
-static int dump(dump_fn rows_of, void *rows, unsigned int max)
+static int kernel_ports(void *ctx, struct vn_port *ports, unsigned int max)
 {
 	struct vn_nl *nl;
 	int ret = vn_nl_open(&nl);
 
+	(void)ctx;
 	if (ret)
 		return ret;
-	ret = rows_of(nl, rows, max);
+	ret = vn_nl_ports(nl, ports, max);
 	vn_nl_close(nl);
 	return ret;
 }
 
-static int dump_ports(struct vn_nl *nl, void *rows, unsigned int max)
-{
-	return vn_nl_ports(nl, rows, max);
-}
-
-static int dump_ranks(struct vn_nl *nl, void *rows, unsigned int max)
-{
-	return vn_nl_ranks(nl, rows, max);
-}
-
-static int kernel_ports(void *ctx, struct vn_port *ports, unsigned int max)
-{
-	(void)ctx;
-	return dump(dump_ports, ports, max);
-}
-
 static int kernel_ranks(void *ctx, struct vn_rank *ranks, unsigned int max)
 {
+	struct vn_nl *nl;
+	int ret = vn_nl_open(&nl);
+
 	(void)ctx;
-	return dump(dump_ranks, ranks, max);
+	if (ret)
+		return ret;
+	ret = vn_nl_ranks(nl, ranks, max);
+	vn_nl_close(nl);
+	return ret;
 }
 
 static int kernel_drain_open(void *ctx, struct vn_drain_open *a, void **session)
@@ -239,15 +229,17 @@ static int kernel_drain_cancel(void *ctx, uint32_t sled, uint64_t operation)
 	return err;
 }
 
-static int dump_faults(struct vn_nl *nl, void *rows, unsigned int max)
-{
-	return vn_nl_faults(nl, rows, max);
-}
-
 static int kernel_fault_list(void *ctx, struct vn_fault *to, unsigned int max)
 {
+	struct vn_nl *nl;
+	int ret = vn_nl_open(&nl);
+
 	(void)ctx;
-	return dump(dump_faults, to, max);
+	if (ret)
+		return ret;
+	ret = vn_nl_faults(nl, to, max);
+	vn_nl_close(nl);
+	return ret;
 }
 
 static int about_fault(int (*what)(struct vn_nl *nl, const struct vn_fault *f),
@@ -275,17 +267,19 @@ static int kernel_fault_clear(void *ctx, const struct vn_fault *f)
 	return about_fault(vn_nl_fault_clear, f);
 }
 
-static int kernel_events(void *ctx, struct vn_nl **nl)
+static int kernel_events(void *ctx, const struct vn_event_ops **ops, void **from)
 {
-	int err = vn_nl_open(nl);
+	struct vn_nl *nl;
+	int err = vn_nl_open(&nl);
 
 	(void)ctx;
-	if (err)
-		return err;
-	err = vn_nl_join(*nl, VN_NL_GROUP_EVENTS);
-	if (err)
-		vn_nl_close(*nl);
-	return err;
+	return err ?: vn_nl_events(nl, ops, from);
+}
+
+static int kernel_netlink(void *ctx, struct vn_nl **nl)
+{
+	(void)ctx;
+	return vn_nl_open(nl);
 }
 
 static const struct vn_health *kernel_health(void *ctx)
@@ -319,4 +313,5 @@ const struct vn_home vn_home_kernel = {
 	.fault_list = kernel_fault_list,
 	.health = kernel_health,
 	.events = kernel_events,
+	.netlink = kernel_netlink,
 };

@@ -1,23 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Client of the module's generic netlink family. */
+/*
+ * Client of the generic netlink family: the module's, or, with the same messages, that of
+ * an embedded device.
+ */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
 #include <linux/netlink.h>
 #include <netlink/netlink.h>
 #include <netlink/genl/genl.h>
 #include <netlink/genl/ctrl.h>
 #include <netlink/msg.h>
 
+#include "../kmod/engine/abi.h"
+#include "control.h"
 #include "error.h"
 #include "netlink.h"
 
+/* The longest packet that either of them sends. */
+#define PACKET_BYTES (1u << 16)
+
 struct vn_nl {
-	struct nl_sock *sock;
+	struct nl_sock *sock; /* NULL: of an embedded device */
+	int fd;
 	int family;
+	uint32_t seq; /* of the last request */
+	char who[32]; /* answers */
+	union {
+		struct nlmsghdr h;
+		char bytes[PACKET_BYTES];
+	} buf;
 };
 
 /* One dump, or request, on its way. */
@@ -25,20 +42,11 @@ struct dump {
 	const char *what;
 	vn_nl_fn fn;
 	void *arg;
+	const struct nla_policy *policy;
+	int max; /* attribute */
 	int err;
 	bool done;
-};
-
-struct ranks {
-	struct vn_rank *ranks;
-	unsigned int max;
-	unsigned int n;
-};
-
-struct ports {
-	struct vn_port *ports;
-	unsigned int max;
-	unsigned int n;
+	bool own_words; /* a text that came is all that is to be said */
 };
 
 /* clang-format off */
@@ -55,35 +63,6 @@ static const char *const names[__VN_NL_CMD_MAX] = {
 	[VN_NL_CMD_SLED] = "sleds",
 	[VN_NL_CMD_SLED_EVENT] = "events",
 	[VN_NL_CMD_FAULT] = "faults",
-};
-
-static const struct nla_policy policy[VN_NL_A_MAX + 1] = {
-	[VN_NL_A_DEVICE] = { .type = NLA_U32 },
-	[VN_NL_A_VERSION] = { .type = NLA_STRING },
-	[VN_NL_A_ABI ... VN_NL_A_PLANES] = { .type = NLA_U32 },
-	[VN_NL_A_PROFILE ... VN_NL_A_SIMD] = { .type = NLA_STRING },
-	[VN_NL_A_EPOCH ... VN_NL_A_NUMA_NODE] = { .type = NLA_U32 },
-	[VN_NL_A_HBM_BYTES ... VN_NL_A_HBM_USED] = { .type = NLA_U64 },
-	[VN_NL_A_QUEUES ... VN_NL_A_PLANE] = { .type = NLA_U32 },
-	[VN_NL_A_TX_BYTES ... VN_NL_A_LOCAL_BYTES] = { .type = NLA_U64 },
-	[VN_NL_A_CONTEXT ... VN_NL_A_STATUS] = { .type = NLA_U32 },
-	[VN_NL_A_DONE] = { .type = NLA_U64 },
-	[VN_NL_A_KEY] = { .type = NLA_U32 },
-	[VN_NL_A_BYTES] = { .type = NLA_U64 },
-	[VN_NL_A_ACCESS ... VN_NL_A_DESCS] = { .type = NLA_U32 },
-	[VN_NL_A_LAUNCHES] = { .type = NLA_U64 },
-	[VN_NL_A_COMM] = { .type = NLA_STRING },
-	[VN_NL_A_RANKS ... VN_NL_A_ERROR] = { .type = NLA_U32 },
-	[VN_NL_A_STARTED ... VN_NL_A_COMPLETED] = { .type = NLA_U64 },
-	[VN_NL_A_PENDING] = { .type = NLA_U32 },
-	[VN_NL_A_WAITS_NS ... VN_NL_A_NUMBER] = { .type = NLA_U64 },
-	[VN_NL_A_OP ... VN_NL_A_ROOT] = { .type = NLA_U32 },
-	[VN_NL_A_FENCE_WAITS] = { .type = NLA_U64 },
-	[VN_NL_A_SLED_STATE] = { .type = NLA_U32 },
-	[VN_NL_A_OPERATION] = { .type = NLA_U64 },
-	[VN_NL_A_REASON] = { .type = NLA_STRING },
-	[VN_NL_A_TOTAL_BYTES ... VN_NL_A_PAUSE_NS] = { .type = NLA_U64 },
-	[VN_NL_A_FROM_STATE ... VN_NL_A_COUNT] = { .type = NLA_U32 },
 };
 /* clang-format on */
 
@@ -111,7 +90,7 @@ static int to_errno(int nle)
 	}
 }
 
-static int open_socket(struct vn_nl *nl)
+static int resolve(struct vn_nl *nl)
 {
 	int on = 1, err;
 
@@ -120,8 +99,9 @@ static int open_socket(struct vn_nl *nl)
 		vn_set_error("generic netlink: %s", nl_geterror(err));
 		return to_errno(err);
 	}
+	nl->fd = nl_socket_get_fd(nl->sock);
 	/* Refusals then bring their text; without it there is only the errno. */
-	setsockopt(nl_socket_get_fd(nl->sock), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+	setsockopt(nl->fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 
 	nl->family = genl_ctrl_resolve(nl->sock, VN_NL_FAMILY);
 	if (nl->family == -NLE_OBJ_NOTFOUND) {
@@ -147,7 +127,8 @@ int vn_nl_open(struct vn_nl **out)
 		vn_set_error("netlink socket: out of memory");
 		goto free_nl;
 	}
-	err = open_socket(nl);
+	strcpy(nl->who, "the kernel");
+	err = resolve(nl);
 	if (err)
 		goto free_sock;
 	*out = nl;
@@ -162,124 +143,185 @@ free_nl:
 	return err;
 }
 
+int vn_nl_open_process(uint32_t pid, uint32_t number, struct vn_nl **out)
+{
+	struct vn_nl *nl = calloc(1, sizeof(*nl));
+	int saved = errno, err;
+
+	if (!nl)
+		return vn_fail(-ENOMEM, "pid:%u: out of memory", pid);
+	snprintf(nl->who, sizeof(nl->who), number ? "pid:%u/%u" : "pid:%u", pid, number);
+	nl->family = VN_NL_CONTROL;
+	err = vn_control_connect(pid, number, &nl->fd);
+	if (err)
+		free(nl);
+	else
+		*out = nl;
+	errno = saved;
+	return err;
+}
+
+void vn_nl_patient(struct vn_nl *nl)
+{
+	const struct timeval forever = { 0 };
+
+	setsockopt(nl->fd, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever));
+}
+
 void vn_nl_close(struct vn_nl *nl)
 {
 	int saved = errno;
 
 	if (!nl)
 		return;
-	nl_socket_free(nl->sock);
+	if (nl->sock)
+		nl_socket_free(nl->sock);
+	else
+		close(nl->fd);
 	free(nl);
 	errno = saved;
 }
 
+void vn_nl_close_session(struct vn_nl *nl)
+{
+	int saved = errno;
+	ssize_t n;
+
+	/* The other side hangs up when it is done. */
+	shutdown(nl->fd, SHUT_WR);
+	do
+		n = recv(nl->fd, &nl->buf, sizeof(nl->buf), 0);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	errno = saved;
+	vn_nl_close(nl);
+}
+
+/* ---- asking ------------------------------------------------------------------------ */
+
+/*
+ * The next packet: its length, or -errno. Not by libnl, which has one number for lost
+ * messages and for lack of memory, and no other kind of socket.
+ */
+static int next_packet(struct vn_nl *nl, int flags)
+{
+	struct sockaddr_nl from;
+	bool again = false;
+	socklen_t len;
+	ssize_t n;
+
+	do {
+		memset(&from, 0, sizeof(from));
+		len = sizeof(from);
+		n = recvfrom(nl->fd, &nl->buf, sizeof(nl->buf), flags | MSG_TRUNC,
+			     nl->sock ? (struct sockaddr *)&from : NULL, nl->sock ? &len : NULL);
+		/* Others than the kernel have nothing to tell. */
+		/* What was said before the end can be read after the error of the end. */
+		again = n < 0 && errno == ECONNRESET && !again;
+	} while (again || (n < 0 && errno == EINTR) || (n >= 0 && from.nl_pid));
+	if (n < 0)
+		return -errno;
+	/* Nothing at all is the end of a connection. */
+	return !n ? -ECONNRESET : n > (ssize_t)sizeof(nl->buf) ? -EMSGSIZE : (int)n;
+}
+
+/* What failed between us and who answers. */
+static int broken(struct vn_nl *nl, const char *what, int err)
+{
+	if (!nl->sock && (err == -ECONNRESET || err == -EPIPE))
+		return vn_fail(err, "%s: it has ended", nl->who);
+	if (!nl->sock && err == -EAGAIN)
+		return vn_fail(-ETIMEDOUT, "%s: no answer", nl->who);
+	if (nl->sock)
+		return vn_fail(err, "%s: netlink: %s", what, strerror(-err));
+	return vn_fail(err, "%s: %s: %s", nl->who, what, strerror(-err));
+}
+
 /* hlen: what lies between the netlink header and the attributes of an extack. */
-static void refused(struct dump *d, struct nlmsghdr *h, int hlen, int err)
+static void refused(struct vn_nl *nl, struct dump *d, struct nlmsghdr *h, int hlen, int err)
 {
 	struct nlattr *tb[NLMSGERR_ATTR_MAX + 1] = { NULL };
 	const struct nlattr *msg = NULL;
+	char text[256];
 
+	d->err = err;
 	if (h->nlmsg_flags & NLM_F_ACK_TLVS && !nlmsg_parse(h, hlen, tb, NLMSGERR_ATTR_MAX, NULL))
 		msg = tb[NLMSGERR_ATTR_MSG];
-	if (msg)
-		vn_set_error("%s: %.*s (%s)", d->what, (int)strnlen(nla_data(msg), nla_len(msg)),
-			     (const char *)nla_data(msg), strerror(-err));
+	if (!msg) {
+		vn_set_error("%s: %s", d->own_words ? nl->who : d->what, strerror(-err));
+		return;
+	}
+	snprintf(text, sizeof(text), "%.*s", nla_len(msg), (const char *)nla_data(msg));
+	if (d->own_words)
+		vn_set_error("%s", text);
 	else
-		vn_set_error("%s: %s", d->what, strerror(-err));
-	d->err = err;
+		vn_set_error("%s: %s (%s)", d->what, text, strerror(-err));
 }
 
-static int on_error(struct sockaddr_nl *who, struct nlmsgerr *e, void *arg)
+/* The end of a request, or why there is none; 0 is a plain yes. */
+static void take_error(struct vn_nl *nl, struct dump *d, struct nlmsghdr *h)
 {
-	struct nlmsghdr *h = (struct nlmsghdr *)((char *)e - NLMSG_HDRLEN);
+	const struct nlmsgerr *e = nlmsg_data(h);
 	int hlen = sizeof(*e);
 
-	(void)who;
+	d->done = true;
+	if (nlmsg_datalen(h) < hlen) {
+		d->err = vn_fail(-EPROTO, "%s: the answer of %s makes no sense", d->what, nl->who);
+		return;
+	}
 	/* The kernel sends our own message back, unless it says it has not. */
 	if (!(h->nlmsg_flags & NLM_F_CAPPED))
 		hlen += (int)(e->msg.nlmsg_len - sizeof(e->msg));
-	refused(arg, h, hlen, e->error);
-	((struct dump *)arg)->done = true;
-	return NL_STOP;
+	if (e->error && !d->err)
+		refused(nl, d, h, hlen, e->error);
 }
 
 /* A dump that fails half-way says so in its last message. */
-static int on_finish(struct nl_msg *msg, void *arg)
+static void take_done(struct vn_nl *nl, struct dump *d, struct nlmsghdr *h)
 {
-	struct nlmsghdr *h = nlmsg_hdr(msg);
-	struct dump *d = arg;
 	int err = 0;
 
 	if (nlmsg_datalen(h) >= (int)sizeof(err))
 		memcpy(&err, nlmsg_data(h), sizeof(err));
 	if (err < 0 && !d->err)
-		refused(d, h, sizeof(err), err);
+		refused(nl, d, h, sizeof(err), err);
 	d->done = true;
-	return NL_STOP;
 }
 
-static int on_message(struct nl_msg *msg, void *arg)
+static void take_message(struct vn_nl *nl, struct dump *d, struct nlmsghdr *h)
 {
-	struct nlattr *attrs[VN_NL_A_MAX + 1];
-	struct dump *d = arg;
+	struct nlattr *attrs[VN_NL_A_MAX + 1] = { NULL };
 
 	/* The rest of a dump that failed here is read and thrown away. */
 	if (d->err)
-		return NL_OK;
-	if (genlmsg_parse(nlmsg_hdr(msg), 0, attrs, VN_NL_A_MAX, policy) < 0) {
-		vn_set_error("%s: the kernel's answer makes no sense", d->what);
-		d->err = -EPROTO;
-		return NL_OK;
-	}
-	d->err = d->fn(attrs, d->arg);
-	return NL_OK;
+		return;
+	if (!genlmsg_valid_hdr(h, 0) || genlmsg_parse(h, 0, attrs, d->max, d->policy) < 0)
+		d->err = vn_fail(-EPROTO, "%s: the answer of %s makes no sense", d->what, nl->who);
+	else
+		d->err = d->fn ? d->fn(attrs, d->arg) : 0;
 }
 
-/* The answer to a request that asks for nothing back. */
-static int on_ack(struct nl_msg *msg, void *arg)
+static void take(struct vn_nl *nl, struct dump *d, struct nlmsghdr *h)
 {
-	(void)msg;
-	((struct dump *)arg)->done = true;
-	return NL_STOP;
-}
+	/* Who is turned away has asked for nothing yet. */
+	bool ours = h->nlmsg_seq == nl->seq ||
+		    (!nl->sock && !h->nlmsg_seq && h->nlmsg_type == NLMSG_ERROR);
 
-static int on_interrupted(struct nl_msg *msg, void *arg)
-{
-	(void)msg;
-	(void)arg;
-	return NL_OK;
-}
-
-static int receive(struct vn_nl *nl, struct dump *d)
-{
-	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
-	int err = 0;
-
-	if (!cb) {
-		vn_set_error("%s: out of memory", d->what);
-		return -ENOMEM;
-	}
-	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_message, d);
-	nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, on_finish, d);
-	nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_ack, d);
-	nl_cb_set(cb, NL_CB_DUMP_INTR, NL_CB_CUSTOM, on_interrupted, d);
-	nl_cb_err(cb, NL_CB_CUSTOM, on_error, d);
-
-	while (!d->done && err >= 0)
-		err = nl_recvmsgs(nl->sock, cb);
-	nl_cb_put(cb);
-	if (d->done || d->err)
-		return d->err;
-	vn_set_error("%s: netlink: %s", d->what, nl_geterror(err));
-	return to_errno(err);
+	if (!ours || d->done)
+		return;
+	if (h->nlmsg_type == NLMSG_ERROR)
+		take_error(nl, d, h);
+	else if (h->nlmsg_type == NLMSG_DONE)
+		take_done(nl, d, h);
+	else if (h->nlmsg_type == nl->family)
+		take_message(nl, d, h);
 }
 
 /* NULL: there is no memory. */
-static struct nl_msg *message(struct vn_nl *nl, enum vn_nl_cmd cmd, int flags)
+static struct nl_msg *message(struct vn_nl *nl, uint8_t cmd, int flags)
 {
 	struct nl_msg *msg = nlmsg_alloc();
 
-	if (msg && !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, nl->family, 0, flags, (uint8_t)cmd,
+	if (msg && !genlmsg_put(msg, 0, ++nl->seq, nl->family, 0, NLM_F_REQUEST | flags, cmd,
 				VN_NL_VERSION)) {
 		nlmsg_free(msg);
 		msg = NULL;
@@ -287,41 +329,44 @@ static struct nl_msg *message(struct vn_nl *nl, enum vn_nl_cmd cmd, int flags)
 	return msg;
 }
 
-/* Sends it, frees it, and receives what it brings. */
+/* Sends it, frees it, and takes what it brings. */
 static int ask(struct vn_nl *nl, struct nl_msg *msg, struct dump *d)
 {
-	int saved = errno, err = -ENOMEM;
+	const struct nlmsghdr *h = msg ? nlmsg_hdr(msg) : NULL;
+	int saved = errno, err = 0, n;
 
-	if (!msg) {
-		vn_set_error("%s: out of memory", d->what);
-		goto out;
-	}
-	err = nl_send_auto(nl->sock, msg);
-	if (err < 0) {
-		vn_set_error("%s: netlink: %s", d->what, nl_geterror(err));
-		err = to_errno(err);
-		goto out;
-	}
-	err = receive(nl, d);
-
-out:
+	if (!msg)
+		return vn_fail(-ENOMEM, "%s: out of memory", d->what);
+	/* The other end may have said why it takes nothing. */
+	if (send(nl->fd, h, h->nlmsg_len, MSG_NOSIGNAL) < 0 && (nl->sock || errno != EPIPE))
+		err = broken(nl, d->what, -errno);
 	nlmsg_free(msg);
+	while (!err && !d->done) {
+		n = next_packet(nl, 0);
+		if (n < 0)
+			err = broken(nl, d->what, n);
+		for (struct nlmsghdr *at = &nl->buf.h; n > 0 && nlmsg_ok(at, n);
+		     at = nlmsg_next(at, &n))
+			take(nl, d, at);
+	}
 	errno = saved;
-	return err;
+	return err ?: d->err;
 }
 
 int vn_nl_dump(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg)
 {
-	struct dump d = { .what = names[cmd], .fn = fn, .arg = arg };
+	struct dump d = {
+		.what = names[cmd], .fn = fn, .arg = arg, .policy = vn_nl_policy, .max = VN_NL_A_MAX
+	};
 
 	return ask(nl, message(nl, cmd, NLM_F_DUMP), &d);
 }
 
 int vn_nl_cancel(struct vn_nl *nl, uint32_t sled, uint64_t operation)
 {
-	struct nl_msg *msg = message(nl, VN_NL_CMD_DRAIN_CANCEL, 0);
+	struct nl_msg *msg = message(nl, VN_NL_CMD_DRAIN_CANCEL, NLM_F_ACK);
 	char what[24];
-	struct dump d = { .what = what };
+	struct dump d = { .what = what, .own_words = !nl->sock };
 
 	snprintf(what, sizeof(what), "sled %u", sled);
 	if (msg && (nla_put_u32(msg, VN_NL_A_SLED, sled) ||
@@ -334,7 +379,7 @@ int vn_nl_cancel(struct vn_nl *nl, uint32_t sled, uint64_t operation)
 
 static int about_fault(struct vn_nl *nl, enum vn_nl_cmd cmd, const struct vn_fault *f)
 {
-	struct nl_msg *msg = message(nl, cmd, 0);
+	struct nl_msg *msg = message(nl, cmd, NLM_F_ACK);
 	struct dump d = { .what = "fault" };
 
 	if (msg &&
@@ -357,12 +402,55 @@ int vn_nl_fault_clear(struct vn_nl *nl, const struct vn_fault *f)
 	return about_fault(nl, VN_NL_CMD_FAULT_CLEAR, f);
 }
 
+/* What a call has left in its argument. */
+static int take_argument(struct nlattr *const *attrs, void *arg)
+{
+	const struct nlattr *a = attrs[VN_NL_CALL_ARGUMENT];
+	uint32_t size = *(const uint32_t *)arg;
+
+	if (!a || (uint32_t)nla_len(a) != size)
+		return vn_fail(-EPROTO, "a call's answer of another length");
+	memcpy(arg, nla_data(a), size);
+	return 0;
+}
+
+int vn_nl_call(struct vn_nl *nl, uint32_t cmd, void *arg)
+{
+	static const struct nla_policy policy[VN_NL_CALL_MAX + 1] = {
+		[VN_NL_CALL_ARGUMENT] = { .type = NLA_UNSPEC },
+	};
+	struct nl_msg *msg = message(nl, VN_NL_CMD_CALL, NLM_F_ACK);
+	const struct vn_call *call = vn_abi_call(cmd);
+	struct dump d = { .what = call ? call->name : "a call",
+			  .fn = take_argument,
+			  .arg = arg,
+			  .policy = policy,
+			  .max = VN_NL_CALL_MAX,
+			  .own_words = true };
+
+	if (msg && (nla_put_u32(msg, VN_NL_CALL_NUMBER, cmd) ||
+		    nla_put(msg, VN_NL_CALL_ARGUMENT, (int)*(uint32_t *)arg, arg))) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	return ask(nl, msg, &d);
+}
+
 /* ---- what is told ---------------------------------------------------------------- */
+
+static int join_process(struct vn_nl *nl)
+{
+	struct dump d = { .what = "events" };
+
+	return ask(nl, message(nl, VN_NL_CMD_JOIN, NLM_F_ACK), &d);
+}
 
 int vn_nl_join(struct vn_nl *nl, const char *group)
 {
 	int saved = errno, number, err;
 
+	if (!nl->sock)
+		return join_process(nl);
 	number = genl_ctrl_resolve_grp(nl->sock, VN_NL_FAMILY, group);
 	err = number < 0 ? number : nl_socket_add_membership(nl->sock, number);
 	/* As many events as the host allows. */
@@ -377,172 +465,38 @@ int vn_nl_join(struct vn_nl *nl, const char *group)
 
 int vn_nl_fd(const struct vn_nl *nl)
 {
-	return nl_socket_get_fd(nl->sock);
+	return nl->fd;
 }
 
-/* Not by libnl, which has one number for lost messages and for lack of memory. */
-static ssize_t next_message(struct vn_nl *nl, void *buf, size_t bytes)
+static int take_told(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg)
 {
-	struct sockaddr_nl from;
-	socklen_t len = sizeof(from);
-	ssize_t n;
-
-	do {
-		memset(&from, 0, sizeof(from));
-		n = recvfrom(vn_nl_fd(nl), buf, bytes, MSG_DONTWAIT, (struct sockaddr *)&from,
-			     &len);
-		/* Others than the kernel have nothing to tell. */
-	} while ((n < 0 && errno == EINTR) || (n >= 0 && from.nl_pid));
-	return n < 0 ? -errno : n;
-}
-
-static int take_message(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg)
-{
-	union {
-		struct nlmsghdr h;
-		char bytes[8192];
-	} buf;
 	struct nlattr *attrs[VN_NL_A_MAX + 1];
-	ssize_t n;
+	struct nlmsghdr *h = &nl->buf.h;
+	int n;
 
 	do {
-		n = next_message(nl, &buf, sizeof(buf));
+		n = next_packet(nl, MSG_DONTWAIT);
 		if (n < 0)
-			return (int)n;
-	} while (!nlmsg_ok(&buf.h, (int)n) || buf.h.nlmsg_type != nl->family ||
-		 !genlmsg_valid_hdr(&buf.h, 0) || genlmsg_hdr(&buf.h)->cmd != cmd);
-	if (genlmsg_parse(&buf.h, 0, attrs, VN_NL_A_MAX, policy) < 0)
+			return n;
+		if (nlmsg_ok(h, n) && h->nlmsg_type == NLMSG_OVERRUN)
+			return -ENOBUFS;
+	} while (!nlmsg_ok(h, n) || h->nlmsg_type != nl->family || !genlmsg_valid_hdr(h, 0) ||
+		 genlmsg_hdr(h)->cmd != cmd);
+	if (genlmsg_parse(h, 0, attrs, VN_NL_A_MAX, vn_nl_policy) < 0)
 		return -EPROTO;
 	return fn(attrs, arg);
 }
 
 int vn_nl_told(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg)
 {
-	int saved = errno, err = take_message(nl, cmd, fn, arg);
+	int saved = errno, err = take_told(nl, cmd, fn, arg);
 
 	errno = saved;
 	if (err == -ENOBUFS)
 		vn_set_error("%s: some are lost, they came faster than they were read", names[cmd]);
 	else if (err == -EPROTO)
-		vn_set_error("%s: what the kernel tells makes no sense", names[cmd]);
-	else if (err)
-		vn_set_error("%s: %s", names[cmd], strerror(-err));
+		vn_set_error("%s: what %s tells makes no sense", names[cmd], nl->who);
+	else if (err && err != -EAGAIN)
+		broken(nl, names[cmd], err);
 	return err;
-}
-
-/* ---- what is in a message --------------------------------------------------------- */
-
-uint32_t vn_nl_u32(struct nlattr *const *attrs, enum vn_nl_attr attr)
-{
-	return attrs[attr] ? nla_get_u32(attrs[attr]) : 0;
-}
-
-int32_t vn_nl_s32(struct nlattr *const *attrs, enum vn_nl_attr attr)
-{
-	return attrs[attr] ? (int32_t)nla_get_u32(attrs[attr]) : -1;
-}
-
-uint64_t vn_nl_u64(struct nlattr *const *attrs, enum vn_nl_attr attr)
-{
-	return attrs[attr] ? nla_get_u64(attrs[attr]) : 0;
-}
-
-const char *vn_nl_string(struct nlattr *const *attrs, enum vn_nl_attr attr)
-{
-	return attrs[attr] ? nla_get_string(attrs[attr]) : NULL;
-}
-
-static int take_port(struct nlattr *const *attrs, void *arg)
-{
-	struct ports *p = arg;
-
-	if (vn_nl_u32(attrs, VN_NL_A_DEVICE))
-		return 0;
-	if (p->n < p->max) {
-		p->ports[p->n].slot = vn_nl_u32(attrs, VN_NL_A_SLOT);
-		p->ports[p->n].plane = vn_nl_u32(attrs, VN_NL_A_PLANE);
-		p->ports[p->n].tx_bytes = vn_nl_u64(attrs, VN_NL_A_TX_BYTES);
-		p->ports[p->n].rx_bytes = vn_nl_u64(attrs, VN_NL_A_RX_BYTES);
-		p->ports[p->n].local_bytes = vn_nl_u64(attrs, VN_NL_A_LOCAL_BYTES);
-	}
-	p->n++;
-	return 0;
-}
-
-int vn_nl_ports(struct vn_nl *nl, struct vn_port *ports, unsigned int max)
-{
-	struct ports p = { .ports = ports, .max = max };
-	int err = vn_nl_dump(nl, VN_NL_CMD_PORT, take_port, &p);
-
-	return err ? err : (int)p.n;
-}
-
-static int take_rank(struct nlattr *const *attrs, void *arg)
-{
-	const char *comm = vn_nl_string(attrs, VN_NL_A_COMM);
-	struct ranks *p = arg;
-	struct vn_rank *r;
-
-	if (p->n++ >= p->max)
-		return 0;
-	r = &p->ranks[p->n - 1];
-	memset(r, 0, sizeof(*r));
-	if (comm)
-		memcpy(r->comm, comm, strnlen(comm, sizeof(r->comm) - 1));
-	r->context = vn_nl_u32(attrs, VN_NL_A_CONTEXT);
-	r->pid = vn_nl_u32(attrs, VN_NL_A_PID);
-	r->uid = vn_nl_u32(attrs, VN_NL_A_UID);
-	r->ranks = vn_nl_u32(attrs, VN_NL_A_RANKS);
-	r->rank = vn_nl_u32(attrs, VN_NL_A_RANK);
-	r->chip = vn_nl_u32(attrs, VN_NL_A_CHIP);
-	r->flags = vn_nl_u32(attrs, VN_NL_A_FLAGS);
-	r->error = vn_nl_u32(attrs, VN_NL_A_ERROR);
-	r->started = vn_nl_u64(attrs, VN_NL_A_STARTED);
-	r->posted = vn_nl_u64(attrs, VN_NL_A_POSTED);
-	r->completed = vn_nl_u64(attrs, VN_NL_A_COMPLETED);
-	r->waits_ns = vn_nl_u64(attrs, VN_NL_A_WAITS_NS);
-	r->pending = vn_nl_u32(attrs, VN_NL_A_PENDING);
-	r->number = vn_nl_u64(attrs, VN_NL_A_NUMBER);
-	r->bytes = vn_nl_u64(attrs, VN_NL_A_BYTES);
-	r->op = vn_nl_u32(attrs, VN_NL_A_OP);
-	r->type = vn_nl_u32(attrs, VN_NL_A_TYPE);
-	r->redop = vn_nl_u32(attrs, VN_NL_A_REDOP);
-	r->root = vn_nl_u32(attrs, VN_NL_A_ROOT);
-	return 0;
-}
-
-int vn_nl_ranks(struct vn_nl *nl, struct vn_rank *ranks, unsigned int max)
-{
-	struct ranks p = { .ranks = ranks, .max = max };
-	int err = vn_nl_dump(nl, VN_NL_CMD_RANK, take_rank, &p);
-
-	return err ? err : (int)p.n;
-}
-
-struct faults {
-	struct vn_fault *to;
-	unsigned int max, n;
-};
-
-static int take_fault(struct nlattr *const *attrs, void *arg)
-{
-	struct faults *p = arg;
-
-	if (p->n < p->max)
-		p->to[p->n] = (struct vn_fault){
-			.kind = vn_nl_u32(attrs, VN_NL_A_FAULT),
-			.where = vn_nl_u32(attrs, VN_NL_A_WHERE),
-			.slot = vn_nl_u32(attrs, VN_NL_A_SLOT),
-			.count = vn_nl_u32(attrs, VN_NL_A_COUNT),
-		};
-	p->n++;
-	return 0;
-}
-
-int vn_nl_faults(struct vn_nl *nl, struct vn_fault *to, unsigned int max)
-{
-	struct faults p = { .to = to, .max = max };
-	int err = vn_nl_dump(nl, VN_NL_CMD_FAULT, take_fault, &p);
-
-	return err ? err : (int)p.n;
 }

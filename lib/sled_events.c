@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What happens to sleds, as the module tells it. */
+/* What happens to sleds, as the home tells it. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -7,28 +7,20 @@
 
 #include "home.h"
 #include "include/vneuron/sled.h"
-#include "netlink.h"
-
-#define NOBODY 0xffffffffu
 
 struct vn_sled_events {
-	struct vn_nl *nl;
+	const struct vn_event_ops *ops;
+	void *from;
 };
 
 int vn_sled_events_open(vn_device_t dev, vn_sled_events_t *out)
 {
-	struct vn_sled_events *ev;
+	struct vn_sled_events *ev = malloc(sizeof(*ev));
 	int err;
 
-	if (!dev->home->events)
-		return vn_fail(-EOPNOTSUPP,
-			       "events of sleds are seen with the kernel module; the %s device "
-			       "has none",
-			       dev->home->name);
-	ev = malloc(sizeof(*ev));
 	if (!ev)
 		return vn_fail(-ENOMEM, "no memory for events");
-	err = dev->home->events(dev->ctx, &ev->nl);
+	err = dev->home->events(dev->ctx, &ev->ops, &ev->from);
 	if (err) {
 		free(ev);
 		return err;
@@ -39,42 +31,15 @@ int vn_sled_events_open(vn_device_t dev, vn_sled_events_t *out)
 
 int vn_sled_events_fd(vn_sled_events_t ev)
 {
-	return vn_nl_fd(ev->nl);
+	return ev->ops->fd(ev->from);
 }
 
 void vn_sled_events_close(vn_sled_events_t ev)
 {
 	if (!ev)
 		return;
-	vn_nl_close(ev->nl);
+	ev->ops->close(ev->from);
 	free(ev);
-}
-
-static int fill(struct nlattr *const *attrs, void *arg)
-{
-	const char *reason = vn_nl_string(attrs, VN_NL_A_REASON);
-	struct vn_sled_event *e = arg;
-
-	*e = (struct vn_sled_event){
-		.sled = vn_nl_u32(attrs, VN_NL_A_SLED),
-		.from = vn_nl_u32(attrs, VN_NL_A_FROM_STATE),
-		.to = vn_nl_u32(attrs, VN_NL_A_SLED_STATE),
-		.chips = vn_nl_u32(attrs, VN_NL_A_CHIPS),
-		.rack = vn_nl_u32(attrs, VN_NL_A_RACK),
-		.numa_node = vn_nl_s32(attrs, VN_NL_A_NUMA_NODE),
-		.epoch = vn_nl_u32(attrs, VN_NL_A_EPOCH),
-		.uid = attrs[VN_NL_A_UID] ? vn_nl_u32(attrs, VN_NL_A_UID) : NOBODY,
-		.hbm_used = vn_nl_u64(attrs, VN_NL_A_HBM_USED),
-		.operation = vn_nl_u64(attrs, VN_NL_A_OPERATION),
-		.total_bytes = vn_nl_u64(attrs, VN_NL_A_TOTAL_BYTES),
-		.copied_bytes = vn_nl_u64(attrs, VN_NL_A_COPIED_BYTES),
-		.dirty_bytes = vn_nl_u64(attrs, VN_NL_A_DIRTY_BYTES),
-		.estimate_ns = vn_nl_u64(attrs, VN_NL_A_ESTIMATE_NS),
-		.pause_ns = vn_nl_u64(attrs, VN_NL_A_PAUSE_NS),
-	};
-	if (reason)
-		memcpy(e->reason, reason, strnlen(reason, sizeof(e->reason) - 1));
-	return 0;
 }
 
 /* Until there may be something to read, or the deadline has passed. */
@@ -102,10 +67,10 @@ int vn_sled_events_next(vn_sled_events_t ev, struct vn_sled_event *e, uint64_t t
 	int err;
 
 	do {
-		err = vn_nl_told(ev->nl, VN_NL_CMD_SLED_EVENT, fill, e);
+		err = ev->ops->next(ev->from, e);
 		if (err != -EAGAIN)
 			return err;
-		err = await(vn_nl_fd(ev->nl), deadline);
+		err = await(ev->ops->fd(ev->from), deadline);
 	} while (!err);
 	return err;
 }

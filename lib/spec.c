@@ -24,6 +24,12 @@ static int number(const char *text, uint64_t *to)
 	return 0;
 }
 
+/* A number as it is. */
+static int number_of(const char *text, uint64_t *to)
+{
+	return *text && strspn(text, "0123456789") == strlen(text) ? number(text, to) : -EINVAL;
+}
+
 static int range(const char *name, const char *value, uint64_t least, uint64_t most, uint64_t *to)
 {
 	if (number(value, to) || *to < least || *to > most)
@@ -56,6 +62,9 @@ static int option(char *item, struct vn_spec *s)
 	} else if (!strcmp(item, "threads")) {
 		err = range(item, value, 0, 64, &n);
 		s->threads = n;
+	} else if (!strcmp(item, "control")) {
+		err = range(item, value, 0, 1, &n);
+		s->control = n;
 	} else if (!strcmp(item, "simd")) {
 		s->scalar = !strcmp(value, "scalar");
 		err = s->scalar || !strcmp(value, "avx2")
@@ -65,10 +74,37 @@ static int option(char *item, struct vn_spec *s)
 	} else {
 		err = vn_fail(
 			-EINVAL,
-			"unknown device option '%s' (sleds, chips, spares, hbm, threads, simd)",
+			"unknown device option '%s' (sleds, chips, spares, hbm, threads, simd, "
+			"control)",
 			item);
 	}
 	return err;
+}
+
+/* PID, or PID/NUMBER */
+static int process(const char *text, struct vn_spec *s)
+{
+	char copy[24], *slash;
+	uint64_t pid, number = 0;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	slash = strchr(copy, '/');
+	if (slash)
+		*slash++ = '\0';
+	if (strlen(text) >= sizeof(copy) || number_of(copy, &pid) || !pid || pid > INT32_MAX ||
+	    (slash && (number_of(slash, &number) || number > INT32_MAX)))
+		return vn_fail(-EINVAL,
+			       "device 'pid:%s': want pid:PID, or pid:PID/1 for its second", text);
+	s->pid = pid;
+	s->number = number;
+	return 0;
+}
+
+static bool seen_by_others(void)
+{
+	const char *v = getenv("VNEURON_CONTROL");
+
+	return v && *v && strcmp(v, "0");
 }
 
 int vn_spec_parse(const char *text, struct vn_spec *s)
@@ -84,10 +120,14 @@ int vn_spec_parse(const char *text, struct vn_spec *s)
 		strcpy(s->node, text);
 		return 0;
 	}
+	if (!strncmp(text, "pid:", 4))
+		return process(text + 4, s);
+	s->control = seen_by_others();
 	if (strncmp(text, "embedded", 8) || (text[8] && text[8] != ':'))
 		return vn_fail(
 			-EINVAL,
-			"unknown device '%s' (a node such as /dev/vneuron0, or embedded[:OPTIONS])",
+			"unknown device '%s' (a node such as /dev/vneuron0, embedded[:OPTIONS] or "
+			"pid:PID)",
 			text);
 	strcpy(copy, text[8] ? text + 9 : "");
 	for (item = strtok_r(copy, ",", &save); item; item = strtok_r(NULL, ",", &save)) {

@@ -56,7 +56,7 @@ static void complete(struct vn_queue *q, u32 status, u32 detail, u64 bytes)
 	struct vn_cqe *e = &q->cq[q->cq_tail & (q->depth - 1)];
 
 	WRITE_ONCE(q->active, false);
-	q->seq++;
+	WRITE_ONCE(q->seq, q->seq + 1); /* others look */
 	if (status == VN_OK && q->desc.flags & VN_DESC_SILENT)
 		return;
 	*e = (struct vn_cqe) {
@@ -287,7 +287,7 @@ bool vn_queue_clear(struct vn_queue *q)
 	WRITE_ONCE(q->sq_head, 0);
 	WRITE_ONCE(q->cq_tail, 0);
 	WRITE_ONCE(q->cq_shown, 0);
-	q->seq = 0;
+	WRITE_ONCE(q->seq, 0ull);
 	q->stalls = 0;
 	q->full = false;
 	WRITE_ONCE(q->active, false);

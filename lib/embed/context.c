@@ -2,6 +2,7 @@
 /* A context of the embedded device, and its home table: the ABI's calls by number. */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "../../kmod/engine/abi.h"
 #include "../home.h"
@@ -9,45 +10,20 @@
 
 static int query(struct embed_context *ctx, struct vn_query *a)
 {
-	const struct vn_switch *sw = &ctx->dev->sw;
-
-	*a = (struct vn_query){
-		.size = a->size,
-		.abi = VN_ABI_VERSION,
-		.sleds = sw->sleds,
-		.chips_per_sled = sw->chips_per_sled,
-		.chips = sw->chips,
-		.racks = sw->racks,
-		.epoch = READ_ONCE(sw->epoch),
-		.hbm_bytes = ctx->dev->hbm,
-		.tick_hz = 1000000000,
-		.page_size = 4096,
-		.spares = sw->spares,
-		.features = VN_FEATURE_EVENTFD | VN_FEATURE_IMPORT | VN_FEATURE_PLAN |
-			    VN_FEATURE_STATUS | (ctx->dev->avx2 ? VN_FEATURE_AVX2 : 0),
-		.fence_waits = READ_ONCE(ctx->fence_waits),
-	};
+	embed_device_query(ctx->dev, a);
+	a->fence_waits = READ_ONCE(ctx->fence_waits);
 	return 0;
 }
 
 static int chip_query(struct embed_context *ctx, struct vn_chip_query *a)
 {
-	struct embed_device *dev = ctx->dev;
-	const struct vn_switch *sw = &dev->sw;
-
-	pthread_mutex_lock(&dev->objects);
-	a->slot = sw->slot_of[a->chip];
-	a->sled = vn_switch_sled(sw, a->slot);
-	a->rack = vn_switch_rack(sw, a->sled);
-	a->numa_node = dev->nodes > 1 ? (s32)(a->sled * dev->nodes / sw->sleds) : -1;
-	a->epoch = sw->epoch;
 	a->attached = ctx->attached[a->chip];
-	a->hbm_bytes = dev->hbm;
-	a->hbm_used = dev->hbm_used[a->chip];
-	a->queues = dev->queues[a->chip];
-	a->windows = dev->windows[a->chip];
-	pthread_mutex_unlock(&dev->objects);
-	return 0;
+	return embed_chip_query(ctx->dev, a);
+}
+
+static int sled_query(struct embed_context *ctx, struct vn_sled_query *a)
+{
+	return embed_sled_query(ctx->dev, a);
 }
 
 /* There are no chip nodes here: the fd is the chip's number. */
@@ -85,7 +61,7 @@ static const call_fn calls[VN_IOCTL_COUNT] = {
 	CALL(VN_IOCTL_PLAN_DESTROY, embed_plan_destroy),
 	CALL(VN_IOCTL_STATUS_CREATE, embed_status_create),
 	CALL(VN_IOCTL_STATUS_DESTROY, embed_status_destroy),
-	CALL(VN_IOCTL_SLED_QUERY, embed_sled_query),
+	CALL(VN_IOCTL_SLED_QUERY, sled_query),
 };
 
 static int context_new(struct embed_device *dev, void **to)
@@ -109,37 +85,11 @@ static int context_new(struct embed_device *dev, void **to)
 	return 0;
 }
 
-static int embed_open(const struct vn_spec *spec, void **to)
-{
-	struct embed_device *dev;
-	int err = embed_device_new(spec, &dev);
-
-	if (err)
-		return err;
-	err = context_new(dev, to);
-	if (err)
-		embed_device_put(dev);
-	return err;
-}
-
-static int embed_reopen(void *c, void **peer)
-{
-	struct embed_device *dev = ((struct embed_context *)c)->dev;
-	int err;
-
-	pthread_mutex_lock(&dev->objects);
-	dev->refs++;
-	pthread_mutex_unlock(&dev->objects);
-	err = context_new(dev, peer);
-	if (err)
-		embed_device_put(dev);
-	return err;
-}
-
 static void embed_close(void *c)
 {
 	struct embed_context *ctx = c, **at;
 	struct embed_device *dev = ctx->dev;
+	bool last;
 
 	embed_queue_release_all(ctx);
 	embed_plan_release_all(ctx);
@@ -150,11 +100,45 @@ static void embed_close(void *c)
 	for (at = &dev->contexts; *at != ctx; at = &(*at)->next)
 		;
 	*at = ctx->next;
+	last = !dev->contexts;
 	embed_domain_put(ctx->domain);
 	pthread_mutex_unlock(&dev->objects);
+	/* There is nothing to be seen any more. */
+	if (last)
+		embed_control_stop(dev->control);
 	pthread_mutex_destroy(&ctx->plans_lock);
 	free(ctx);
 	embed_device_put(dev);
+}
+
+static int embed_open(const struct vn_spec *spec, void **to)
+{
+	struct embed_device *dev;
+	int err = embed_device_new(spec, &dev);
+
+	if (err)
+		return err;
+	err = context_new(dev, to);
+	if (err) {
+		embed_device_put(dev);
+		return err;
+	}
+	err = spec->control ? embed_control_start(dev) : 0;
+	if (err)
+		embed_close(*to);
+	return err;
+}
+
+static int embed_reopen(void *c, void **peer)
+{
+	struct embed_device *dev = ((struct embed_context *)c)->dev;
+	int err;
+
+	embed_device_get(dev);
+	err = context_new(dev, peer);
+	if (err)
+		embed_device_put(dev);
+	return err;
 }
 
 static int embed_call(void *c, uint32_t cmd, void *arg)
@@ -199,25 +183,7 @@ static void embed_unmap(void *c, void *ptr, uint64_t bytes)
 
 static int embed_ports(void *c, struct vn_port *ports, unsigned int max)
 {
-	struct embed_device *dev = ((struct embed_context *)c)->dev;
-	u32 n = 0;
-
-	for (u32 slot = 0; slot < dev->sw.slots; slot++) {
-		for (u32 plane = 0; plane < VN_PLANES; plane++, n++) {
-			struct vn_port p = { .slot = slot, .plane = plane };
-
-			for (u32 i = 0; i < dev->nrunners; i++) {
-				const struct vn_traffic *t = &dev->runners[i].r.traffic;
-
-				p.tx_bytes += READ_ONCE(t->tx[slot][plane]);
-				p.rx_bytes += READ_ONCE(t->rx[slot][plane]);
-				p.local_bytes += plane ? 0 : READ_ONCE(t->local[slot]);
-			}
-			if (n < max)
-				ports[n] = p;
-		}
-	}
-	return (int)n;
+	return embed_device_ports(((struct embed_context *)c)->dev, ports, max);
 }
 
 static int embed_ranks(void *c, struct vn_rank *ranks, unsigned int max)
@@ -230,7 +196,7 @@ static int embed_session_open(void *c, struct vn_drain_open *a, void **session)
 	struct embed_device *dev = ((struct embed_context *)c)->dev;
 	int err = vn_abi_check(VN_IOCTL_DRAIN_OPEN, a, dev->sw.chips, vn_switch_sleds(&dev->sw));
 
-	return err ?: embed_drain_open(dev, a, (struct embed_session **)session);
+	return err ?: embed_drain_open(dev, a, getuid(), (struct embed_session **)session);
 }
 
 static int embed_session_step(void *session, struct vn_drain_step *a)
@@ -250,7 +216,7 @@ static int embed_session_cancel(void *c, uint32_t sled, uint64_t operation)
 
 static int embed_make_fault(void *c, const struct vn_fault *f)
 {
-	return embed_fault_make(((struct embed_context *)c)->dev, f);
+	return embed_fault_make(((struct embed_context *)c)->dev, f, getuid());
 }
 
 static int embed_clear_fault(void *c, const struct vn_fault *f)
@@ -266,6 +232,33 @@ static int embed_list_faults(void *c, struct vn_fault *to, unsigned int max)
 static const struct vn_health *embed_health(void *c)
 {
 	return &((struct embed_context *)c)->dev->health;
+}
+
+static int events_fd(void *ev)
+{
+	return embed_events_fd(ev);
+}
+
+static int events_next(void *ev, struct vn_sled_event *e)
+{
+	return embed_events_next(ev, e);
+}
+
+static void events_close(void *ev)
+{
+	embed_events_close(ev);
+}
+
+static int embed_events(void *c, const struct vn_event_ops **ops, void **from)
+{
+	static const struct vn_event_ops own = {
+		.fd = events_fd,
+		.next = events_next,
+		.close = events_close,
+	};
+
+	*ops = &own;
+	return embed_events_open(((struct embed_context *)c)->dev, (struct embed_events **)from);
 }
 
 static int embed_fd(void *c)
@@ -294,6 +287,7 @@ const struct vn_home vn_home_embedded = {
 	.fault_clear = embed_clear_fault,
 	.fault_list = embed_list_faults,
 	.health = embed_health,
+	.events = embed_events,
 	.begin = embed_mem_begin,
 	.end = embed_mem_end,
 };

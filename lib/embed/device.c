@@ -55,6 +55,7 @@ static void device_free(struct embed_device *dev)
 	pthread_cond_destroy(&dev->left_cond);
 	pthread_cond_destroy(&dev->unfenced);
 	pthread_mutex_destroy(&dev->sleds_lock);
+	pthread_mutex_destroy(&dev->events_lock);
 	free(dev);
 }
 
@@ -79,6 +80,7 @@ int embed_device_new(const struct vn_spec *spec, struct embed_device **to)
 	pthread_cond_init(&dev->unfenced, NULL);
 	pthread_mutex_init(&dev->sleds_lock, NULL);
 	dev->faults.health = &dev->health;
+	pthread_mutex_init(&dev->events_lock, NULL);
 	dev->hbm = spec->hbm;
 	dev->avx2 = !spec->scalar && __builtin_cpu_supports("avx2");
 	dev->nodes = numa_available() < 0 ? 1 : numa_max_node() + 1;
@@ -96,6 +98,13 @@ int embed_device_new(const struct vn_spec *spec, struct embed_device **to)
 	}
 	*to = dev;
 	return 0;
+}
+
+void embed_device_get(struct embed_device *dev)
+{
+	pthread_mutex_lock(&dev->objects);
+	dev->refs++;
+	pthread_mutex_unlock(&dev->objects);
 }
 
 void embed_device_put(struct embed_device *dev)
@@ -197,4 +206,73 @@ void embed_sleep(struct embed_device *dev, u32 seen, u64 deadline)
 	syscall(SYS_futex, &dev->events, FUTEX_WAIT_BITSET_PRIVATE, seen,
 		deadline == UINT64_MAX ? NULL : &ts, NULL, FUTEX_BITSET_MATCH_ANY);
 	vn_fetch_add(&dev->sleepers, -1u);
+}
+
+/* ---- what others see ------------------------------------------------------------ */
+
+s32 embed_device_node(const struct embed_device *dev, u32 sled)
+{
+	return dev->nodes > 1 ? (s32)(sled * dev->nodes / vn_switch_sleds(&dev->sw)) : -1;
+}
+
+int embed_device_query(struct embed_device *dev, struct vn_query *a)
+{
+	const struct vn_switch *sw = &dev->sw;
+
+	*a = (struct vn_query){
+		.size = a->size,
+		.abi = VN_ABI_VERSION,
+		.sleds = sw->sleds,
+		.chips_per_sled = sw->chips_per_sled,
+		.chips = sw->chips,
+		.racks = sw->racks,
+		.epoch = READ_ONCE(sw->epoch),
+		.hbm_bytes = dev->hbm,
+		.tick_hz = 1000000000,
+		.page_size = 4096,
+		.spares = sw->spares,
+		.features = VN_FEATURE_EVENTFD | VN_FEATURE_IMPORT | VN_FEATURE_PLAN |
+			    VN_FEATURE_STATUS | (dev->avx2 ? VN_FEATURE_AVX2 : 0),
+	};
+	return 0;
+}
+
+int embed_chip_query(struct embed_device *dev, struct vn_chip_query *a)
+{
+	const struct vn_switch *sw = &dev->sw;
+
+	pthread_mutex_lock(&dev->objects);
+	a->slot = sw->slot_of[a->chip];
+	a->sled = vn_switch_sled(sw, a->slot);
+	a->rack = vn_switch_rack(sw, a->sled);
+	a->numa_node = embed_device_node(dev, a->sled);
+	a->epoch = sw->epoch;
+	a->hbm_bytes = dev->hbm;
+	a->hbm_used = dev->hbm_used[a->chip];
+	a->queues = dev->queues[a->chip];
+	a->windows = dev->windows[a->chip];
+	pthread_mutex_unlock(&dev->objects);
+	return 0;
+}
+
+int embed_device_ports(struct embed_device *dev, struct vn_port *ports, unsigned int max)
+{
+	u32 n = 0;
+
+	for (u32 slot = 0; slot < dev->sw.slots; slot++) {
+		for (u32 plane = 0; plane < VN_PLANES; plane++, n++) {
+			struct vn_port p = { .slot = slot, .plane = plane };
+
+			for (u32 i = 0; i < dev->nrunners; i++) {
+				const struct vn_traffic *t = &dev->runners[i].r.traffic;
+
+				p.tx_bytes += READ_ONCE(t->tx[slot][plane]);
+				p.rx_bytes += READ_ONCE(t->rx[slot][plane]);
+				p.local_bytes += plane ? 0 : READ_ONCE(t->local[slot]);
+			}
+			if (n < max)
+				ports[n] = p;
+		}
+	}
+	return (int)n;
 }

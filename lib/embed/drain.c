@@ -22,7 +22,8 @@ struct embed_session {
 	struct embed_device *dev; /* held */
 	pthread_mutex_t lock;
 	u32 sled, state;
-	u64 operation, budget_ns;
+	struct embed_who who;
+	u64 budget_ns;
 	bool back; /* it brings the sled back ... */
 	struct embed_sled was; /* ... which is this, should it not */
 	u32 fault, slot;
@@ -33,12 +34,32 @@ struct embed_session {
 	u64 total; /* on the sled */
 	u64 left; /* written meanwhile, after the last round */
 	u32 slow_us; /* rest of who writes */
+	struct embed_progress progress; /* as told last */
 };
+
+/* In a pause: it is said later. */
+static void go(struct embed_session *s, u32 state)
+{
+	s->progress.copied_bytes = s->copied;
+	s->progress.pause_ns = s->pause_ns;
+	if (state == VN_SLED_COMMITTED)
+		s->progress.dirty_bytes = s->progress.estimate_ns = 0;
+	s->state = state;
+	embed_sled_go(s->dev, s->sled, state, &s->who, &s->progress);
+}
 
 static void set_state(struct embed_session *s, u32 state)
 {
-	s->state = state;
-	embed_sled_go(s->dev, s->sled, state);
+	go(s, state);
+	embed_events_say(s->dev);
+}
+
+/* The sled becomes what was, or will be, without this session. */
+static void leave(struct embed_session *s, const struct embed_sled *as, const struct vn_moves *m)
+{
+	s->state = as->s.state;
+	embed_sled_become(s->dev, s->sled, as, &s->who, m);
+	embed_events_say(s->dev);
 }
 
 /* Has it been called off, or something been lost? */
@@ -240,7 +261,7 @@ static int stop_copy(struct embed_session *s, u64 deadline)
 /* From here on it is too late to call it off. */
 static int verified(struct embed_session *s)
 {
-	int err = embed_sled_verify(s->dev, s->sled, &s->moves);
+	int err = embed_sled_verify(s->dev, s->sled, &s->who, &s->moves);
 
 	if (!err)
 		s->state = VN_SLED_VERIFIED;
@@ -266,7 +287,7 @@ static int commit(struct embed_session *s)
 	u64 began, deadline, waits = READ_ONCE(dev->fence_waits);
 	int err;
 
-	set_state(s, VN_SLED_FENCED);
+	go(s, VN_SLED_FENCED);
 	began = vn_now();
 	deadline = began + s->budget_ns * VN_FENCE_BUDGETS;
 	pthread_mutex_lock(&dev->objects);
@@ -274,17 +295,18 @@ static int commit(struct embed_session *s)
 	pthread_mutex_unlock(&dev->objects);
 	err = pass(s, deadline);
 	pthread_mutex_lock(&dev->objects);
-	set_state(s, VN_SLED_STOPCOPY);
+	go(s, VN_SLED_STOPCOPY);
 	err = err ?: stop_copy(s, deadline);
 	if (!err && vn_now() > deadline)
 		err = -ETIME;
 	err = err ?: verified(s) ?: flip(s);
 	fence(s, 0);
 	s->pause_ns = vn_now() - began;
-	set_state(s, err ? VN_SLED_PRECOPY : VN_SLED_COMMITTED);
+	go(s, err ? VN_SLED_PRECOPY : VN_SLED_COMMITTED);
 	pthread_cond_broadcast(&dev->unfenced);
 	pthread_mutex_unlock(&dev->objects);
 	embed_semaphores(dev);
+	embed_events_say(dev);
 	s->waits += READ_ONCE(dev->fence_waits) - waits;
 	return err;
 }
@@ -311,7 +333,7 @@ static void undo(struct embed_session *s)
 	if (s->state >= VN_SLED_PRECOPY)
 		unwatch(s);
 	drop(s);
-	embed_sled_become(s->dev, s->sled, &in_service, &s->moves);
+	leave(s, &in_service, &s->moves);
 }
 
 static int make_copies(struct embed_session *s)
@@ -358,14 +380,7 @@ static void count(struct embed_device *dev, struct vn_drain_open *a, const struc
 static void stay(struct embed_session *s)
 {
 	if (s->state == VN_SLED_VALIDATING)
-		embed_sled_become(s->dev, s->sled, &s->was, NULL);
-}
-
-static void keep(struct embed_device *dev)
-{
-	pthread_mutex_lock(&dev->objects);
-	dev->refs++;
-	pthread_mutex_unlock(&dev->objects);
+		leave(s, &s->was, NULL);
 }
 
 static int dry_run(struct embed_device *dev, struct vn_drain_open *a)
@@ -386,37 +401,48 @@ static int begin(struct embed_session *s, struct vn_drain_open *a)
 	s->back = a->flags & VN_DRAIN_BACK;
 	if (s->back) {
 		s->state = VN_SLED_VALIDATING;
-		return embed_sled_begin_back(s->dev, s->sled, &s->was);
+		err = embed_sled_begin_back(s->dev, s->sled, &s->who, &s->was);
+		embed_events_say(s->dev);
+		return err;
 	}
 	s->state = VN_SLED_PLANNED;
-	err = embed_sled_begin(s->dev, a, &s->moves);
+	err = embed_sled_begin(s->dev, a, &s->who, &s->moves);
 	if (err)
 		return err;
+	embed_events_say(s->dev);
 	count(s->dev, a, &s->moves);
+	s->progress.total_bytes = a->bytes;
+	embed_sled_progress(s->dev, s->sled, &s->who, &s->progress, false);
 	err = make_copies(s);
 	if (err)
 		undo(s);
 	return err;
 }
 
-int embed_drain_open(struct embed_device *dev, struct vn_drain_open *a, struct embed_session **to)
+int embed_drain_open(struct embed_device *dev, struct vn_drain_open *a, u32 uid,
+		     struct embed_session **to)
 {
+	struct embed_who who = { a->operation, a->flags & VN_DRAIN_RESTORE ? a->uid : uid, "" };
 	struct embed_session *s;
 	int err;
 
 	*to = NULL;
 	a->fd = -1;
+	memcpy(who.reason, a->reason, VN_REASON);
 	if (a->flags & VN_DRAIN_DRY_RUN)
 		return dry_run(dev, a);
-	if (a->flags & VN_DRAIN_MAINTAIN)
-		return embed_sled_maintain(dev, a);
+	if (a->flags & VN_DRAIN_MAINTAIN) {
+		err = embed_sled_maintain(dev, a->sled, &who);
+		embed_events_say(dev);
+		return err;
+	}
 	s = embed_drain_room(dev, 1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	pthread_mutex_init(&s->lock, NULL);
 	s->dev = dev;
 	s->sled = a->sled;
-	s->operation = a->operation;
+	s->who = who;
 	s->budget_ns = a->budget_ns;
 	err = begin(s, a);
 	if (err) {
@@ -424,7 +450,7 @@ int embed_drain_open(struct embed_device *dev, struct vn_drain_open *a, struct e
 		free(s);
 		return err;
 	}
-	keep(dev);
+	embed_device_get(dev);
 	*to = s;
 	return 0;
 }
@@ -450,7 +476,7 @@ static int validate(struct embed_session *s)
 		err = err ?: -EIO;
 	for (u32 i = 0; i < 4 && !err; i++) {
 		r = embed_runner_get(s->dev);
-		s->fault = vn_validate(&r->r, block, n + 1, s->operation + i, &bad);
+		s->fault = vn_validate(&r->r, block, n + 1, s->who.operation + i, &bad);
 		embed_runner_put(s->dev, r);
 		err = s->fault ? -EIO : 0;
 		s->slot = bad < n ? first + bad : other;
@@ -467,8 +493,7 @@ static int come_back(struct embed_session *s)
 	if (err == -EIO) {
 		set_state(s, VN_SLED_FAULTED);
 	} else if (!err) {
-		embed_sled_become(s->dev, s->sled, &in_service, NULL);
-		s->state = VN_SLED_IN_SERVICE;
+		leave(s, &in_service, NULL);
 	}
 	return err;
 }
@@ -516,14 +541,11 @@ static int step(struct embed_session *s, u32 to)
 	return -EINVAL;
 }
 
-int embed_drain_step(struct embed_session *s, struct vn_drain_step *a)
+/* round: one has just ended. */
+static void tell(struct embed_session *s, struct vn_drain_step *a, bool round)
 {
-	u64 dirty, total;
-	int err;
+	u64 total, dirty = dirty_bytes(s, &total);
 
-	pthread_mutex_lock(&s->lock);
-	err = step(s, a->to);
-	dirty = dirty_bytes(s, &total);
 	if (s->state < VN_SLED_COMMITTED)
 		s->total = total;
 	a->total_bytes = s->total;
@@ -539,6 +561,27 @@ int embed_drain_step(struct embed_session *s, struct vn_drain_step *a)
 	a->fault = s->fault;
 	a->slow_us = s->slow_us;
 	a->slot = s->slot;
+	s->progress = (struct embed_progress){
+		.total_bytes = a->total_bytes,
+		.copied_bytes = a->copied_bytes,
+		.dirty_bytes = a->dirty_bytes,
+		.estimate_ns = a->estimate_ns,
+		.pause_ns = a->pause_ns,
+	};
+	/* What is over says nothing of a sled that somebody else may have. */
+	if (s->state >= VN_SLED_PLANNED && s->state <= VN_SLED_COMMITTED)
+		embed_sled_progress(s->dev, s->sled, &s->who, &s->progress, round);
+	if (round)
+		embed_events_say(s->dev);
+}
+
+int embed_drain_step(struct embed_session *s, struct vn_drain_step *a)
+{
+	int err;
+
+	pthread_mutex_lock(&s->lock);
+	err = step(s, a->to);
+	tell(s, a, !err && a->to == VN_SLED_PRECOPY);
 	pthread_mutex_unlock(&s->lock);
 	return err;
 }

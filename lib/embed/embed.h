@@ -7,6 +7,7 @@
  *	objects		a device's contexts, their memory, windows, tables and
  *			lists; the accounting of HBM; moves of it
  *	sleds_lock	a device's sleds, and its map of slots
+ *	events_lock	subscribers of a device's events, and their rings
  *	queue.lock	one queue's engine state
  *	plans_lock	a context's plan table, plan references
  *	sched_lock	which queue is ready; who is at which queue; sleeping
@@ -33,11 +34,24 @@ struct embed_runner {
 	u32 held; /* atomic */
 };
 
+/* Who makes a sled go from one state to another. */
+struct embed_who {
+	u64 operation;
+	u32 uid;
+	u8 reason[VN_REASON];
+};
+
+/* What a step of a drain has told last. */
+struct embed_progress {
+	u64 total_bytes, copied_bytes, dirty_bytes, estimate_ns, pause_ns;
+};
+
 /* A sled, as sleds_lock guards it. */
 struct embed_sled {
 	struct vn_sled s;
 	u32 uid;
 	u8 reason[VN_REASON];
+	struct embed_progress progress;
 	bool off; /* somebody has called off what drains it */
 };
 
@@ -55,7 +69,7 @@ struct embed_device {
 	struct vn_faults faults;
 	struct vn_health health;
 	u64 hbm; /* bytes per chip */
-	u64 hbm_used[VN_MAX_CHIPS];
+	u64 hbm_used[VN_MAX_CHIPS]; /* changed under objects; read atomically */
 	u32 queues[VN_MAX_CHIPS];
 	u32 windows[VN_MAX_CHIPS];
 	int nodes; /* NUMA nodes, at least 1 */
@@ -78,6 +92,10 @@ struct embed_device {
 	cpu_set_t cpus; /* for them: those of who opened the device */
 
 	struct embed_status *statuses; /* of all contexts, under objects */
+
+	pthread_mutex_t events_lock;
+	struct embed_events *subscribers;
+	struct embed_control *control; /* NULL: others don't see it */
 
 	u32 events; /* atomic, a futex: completions, semaphores, runners */
 	u32 sleepers; /* atomic: threads asleep on events */
@@ -123,6 +141,7 @@ struct embed_window {
 	struct embed_mem *mem;
 	u32 chip, key;
 	u64 bytes;
+	u32 access;
 };
 
 /* What WINDOW_IMPORT gave out; in this home only a name for memory in reach anyway. */
@@ -155,6 +174,7 @@ struct embed_queue {
 struct embed_plan {
 	struct vn_plan p;
 	u32 refs;
+	u64 launches; /* begun */
 };
 
 #define EMBED_QUEUES_MAX 1024u
@@ -178,8 +198,15 @@ struct embed_context {
 
 /* device.c */
 struct vn_spec;
+struct vn_sled_event;
 int embed_device_new(const struct vn_spec *spec, struct embed_device **dev);
-void embed_device_put(struct embed_device *dev); /* objects not held */
+void embed_device_get(struct embed_device *dev); /* these two: objects not held */
+void embed_device_put(struct embed_device *dev);
+int embed_device_query(struct embed_device *dev, struct vn_query *a);
+int embed_chip_query(struct embed_device *dev, struct vn_chip_query *a);
+int embed_device_ports(struct embed_device *dev, struct vn_port *ports, unsigned int max);
+/* Node that HBM of a sled is taken from, -1: there is no choice. */
+s32 embed_device_node(const struct embed_device *dev, u32 sled);
 struct embed_runner *embed_runner_get(struct embed_device *dev);
 void embed_runner_put(struct embed_device *dev, struct embed_runner *r);
 /* All runners have been seen outside, or in a later chunk. */
@@ -206,11 +233,25 @@ int embed_move_copy(struct embed_mem *m, struct embed_copied *c);
 int embed_move_flip(struct embed_mem *m);
 
 /* sled.c */
-int embed_sled_query(struct embed_context *ctx, struct vn_sled_query *a);
+int embed_sled_query(struct embed_device *dev, struct vn_sled_query *a);
 int embed_sled_cancel(struct embed_device *dev, u32 sled, u64 operation);
+/* As an event would tell it that went nowhere; waits for no drain. */
+void embed_sled_see(struct embed_device *dev, u32 sled, struct vn_sled_event *seen);
+
+/* events.c */
+struct embed_events;
+int embed_events_open(struct embed_device *dev, struct embed_events **to);
+void embed_events_close(struct embed_events *ev);
+int embed_events_fd(const struct embed_events *ev);
+/* As &vn_event_ops.next. */
+int embed_events_next(struct embed_events *ev, struct vn_sled_event *e);
+/* What has happened, in that order; with any lock. */
+void embed_events_note(struct embed_device *dev, const struct vn_sled_event *e);
+/* Who waits for events sees those that were noted; with no lock that writers wait for. */
+void embed_events_say(struct embed_device *dev);
 
 /* fault.c: as fault_make() and the next of struct vn_home */
-int embed_fault_make(struct embed_device *dev, const struct vn_fault *f);
+int embed_fault_make(struct embed_device *dev, const struct vn_fault *f, u32 uid);
 int embed_fault_clear(struct embed_device *dev, const struct vn_fault *f);
 int embed_fault_list(struct embed_device *dev, struct vn_fault *to, unsigned int max);
 /* Room for a drain, zero: n of that size; NULL also if that is the fault. */
@@ -218,7 +259,8 @@ void *embed_drain_room(struct embed_device *dev, size_t n, size_t size);
 
 /* drain.c */
 struct embed_session;
-int embed_drain_open(struct embed_device *dev, struct vn_drain_open *a, struct embed_session **to);
+int embed_drain_open(struct embed_device *dev, struct vn_drain_open *a, u32 uid,
+		     struct embed_session **to);
 int embed_drain_step(struct embed_session *s, struct vn_drain_step *a);
 void embed_drain_close(struct embed_session *s);
 
@@ -248,6 +290,11 @@ int embed_domain_join(struct embed_context *ctx, struct vn_domain_join *a);
 /* A slot for one more window in a table; objects held. */
 int embed_table_room(struct vn_window_table *t);
 void embed_table_free(struct vn_window_table *t);
+
+/* control.c */
+int embed_control_start(struct embed_device *dev);
+/* NULL: there is none. */
+void embed_control_stop(struct embed_control *c);
 
 /* status.c */
 int embed_status_create(struct embed_context *ctx, struct vn_status_create *a);

@@ -2,11 +2,8 @@
 /* Faults of the embedded device, made on purpose; and what becomes of HBM then. */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "embed.h"
-
-#define REASON "lost"
+#include "sled.h"
 
 void *embed_drain_room(struct embed_device *dev, size_t n, size_t size)
 {
@@ -48,10 +45,9 @@ static void lose(struct embed_device *dev, const u16 *chip, u32 n)
 				poison(&m->hbm);
 }
 
-int embed_fault_make(struct embed_device *dev, const struct vn_fault *f)
+int embed_fault_make(struct embed_device *dev, const struct vn_fault *f, u32 uid)
 {
 	u16 lost[VN_MAX_CHIPS_PER_SLED];
-	struct embed_sled *sled;
 	int err;
 	u32 n;
 
@@ -59,18 +55,14 @@ int embed_fault_make(struct embed_device *dev, const struct vn_fault *f)
 	pthread_mutex_lock(&dev->sleds_lock);
 	err = vn_faults_check(&dev->sw, f);
 	n = err ? 0 : vn_faults_make(&dev->sw, &dev->faults, f, lost);
-	if (!err && f->kind == VN_FAULT_SLED_LOSS) {
-		sled = &dev->sled[f->where];
-		*sled = (struct embed_sled){ .s.state = VN_SLED_FAULTED,
-					     .s.operation = sled->s.operation,
-					     .uid = getuid(),
-					     .reason = REASON };
-	}
+	if (!err && f->kind == VN_FAULT_SLED_LOSS)
+		embed_sled_lost(dev, f->where, uid);
 	pthread_mutex_unlock(&dev->sleds_lock);
 	lose(dev, lost, n);
 	pthread_mutex_unlock(&dev->objects);
 	/* Who waits for what is lost, or out of reach, waits no longer. */
 	embed_semaphores(dev);
+	embed_events_say(dev);
 	return err;
 }
 

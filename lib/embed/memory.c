@@ -87,7 +87,7 @@ int embed_mem_alloc(struct embed_context *ctx, struct vn_mem_alloc *a)
 		m->name = vn_table_open(&ctx->own, &m->hbm, 0, bytes, VN_ACCESS_OWN, m);
 		m->next = ctx->mems;
 		ctx->mems = m;
-		dev->hbm_used[a->chip] += bytes;
+		WRITE_ONCE(dev->hbm_used[a->chip], dev->hbm_used[a->chip] + bytes);
 		a->addr = vn_addr_of(m->name);
 		a->mmap_offset = (uintptr_t)m->hbm.base;
 	}
@@ -102,6 +102,7 @@ static void give_back(struct embed_context *ctx, struct embed_mem *m)
 {
 	struct embed_mem **at;
 	u32 status;
+	u64 *used;
 
 	/* From here on nobody else begins with it. */
 	m->leaving = true;
@@ -110,7 +111,8 @@ static void give_back(struct embed_context *ctx, struct embed_mem *m)
 	vn_table_kill(vn_table_find(&ctx->own, m->name, &status));
 	embed_runners_pass(ctx->dev);
 	vn_table_close(&ctx->own, m->name);
-	ctx->dev->hbm_used[m->hbm.chip] -= m->hbm.bytes;
+	used = &ctx->dev->hbm_used[m->hbm.chip];
+	WRITE_ONCE(*used, *used - m->hbm.bytes);
 	embed_move_free(m);
 	munmap(m->hbm.base, m->hbm.bytes);
 	for (at = &ctx->mems; *at != m; at = &(*at)->next)

@@ -87,8 +87,10 @@ struct embed_plan *embed_plan_get(struct embed_context *ctx, u32 id)
 
 	pthread_mutex_lock(&ctx->plans_lock);
 	p = id < EMBED_PLANS_MAX ? ctx->plans[id] : NULL;
-	if (p)
+	if (p) {
 		p->refs++;
+		p->launches++;
+	}
 	pthread_mutex_unlock(&ctx->plans_lock);
 	return p;
 }
@@ -125,7 +127,11 @@ int embed_plan_destroy(struct embed_context *ctx, struct vn_plan_destroy *a)
 
 void embed_plan_release_all(struct embed_context *ctx)
 {
-	for (u32 id = 0; id < EMBED_PLANS_MAX; id++)
+	pthread_mutex_lock(&ctx->plans_lock);
+	for (u32 id = 0; id < EMBED_PLANS_MAX; id++) {
 		if (ctx->plans[id])
 			plan_free(ctx->plans[id]);
+		ctx->plans[id] = NULL;
+	}
+	pthread_mutex_unlock(&ctx->plans_lock);
 }

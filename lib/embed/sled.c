@@ -5,10 +5,66 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "../error.h"
+#include "../include/vneuron/sled.h"
 #include "sled.h"
+
+#define NOBODY 0xffffffffu
+
+/* As it is; sleds_lock held. */
+static void see(struct embed_device *dev, u32 sled, struct vn_sled_event *e)
+{
+	const struct vn_switch *sw = &dev->sw;
+	const struct embed_sled *d = &dev->sled[sled];
+	u32 first = sled * sw->chips_per_sled;
+
+	*e = (struct vn_sled_event){
+		.sled = sled,
+		.from = d->s.state,
+		.to = d->s.state,
+		.rack = vn_switch_rack(sw, sled),
+		.epoch = sw->epoch,
+		.numa_node = embed_device_node(dev, sled),
+		.uid = d->s.operation ? d->uid : NOBODY,
+		.operation = d->s.operation,
+	};
+	memcpy(e->reason, d->reason, VN_REASON);
+	for (u32 slot = first; slot < first + sw->chips_per_sled; slot++) {
+		if (sw->chip_at[slot] >= sw->chips)
+			continue;
+		e->chips++;
+		e->hbm_used += READ_ONCE(dev->hbm_used[sw->chip_at[slot]]);
+	}
+	if (d->s.state < VN_SLED_PLANNED || d->s.state > VN_SLED_COMMITTED)
+		return;
+	e->total_bytes = d->progress.total_bytes;
+	e->copied_bytes = d->progress.copied_bytes;
+	e->dirty_bytes = d->progress.dirty_bytes;
+	e->estimate_ns = d->progress.estimate_ns;
+	e->pause_ns = d->progress.pause_ns;
+}
+
+void embed_sled_see(struct embed_device *dev, u32 sled, struct vn_sled_event *seen)
+{
+	pthread_mutex_lock(&dev->sleds_lock);
+	see(dev, sled, seen);
+	pthread_mutex_unlock(&dev->sleds_lock);
+}
+
+/* That it went on from there, and who made it; sleds_lock held, which is their order. */
+static void note(struct embed_device *dev, u32 sled, u32 from, const struct embed_who *who)
+{
+	struct vn_sled_event e;
+
+	see(dev, sled, &e);
+	e.from = from;
+	e.operation = who->operation;
+	e.uid = who->uid;
+	memcpy(e.reason, who->reason, VN_REASON);
+	embed_events_note(dev, &e);
+}
 
 static bool faulted(const struct embed_device *dev, u32 sled)
 {
@@ -25,12 +81,59 @@ bool embed_sled_faulted(struct embed_device *dev, u32 sled)
 	return is;
 }
 
-void embed_sled_go(struct embed_device *dev, u32 sled, u32 state)
+/* sleds_lock held */
+static void go(struct embed_device *dev, u32 sled, u32 state, const struct embed_who *who)
+{
+	struct embed_sled *d = &dev->sled[sled];
+	u32 from = d->s.state;
+
+	d->s.state = state;
+	note(dev, sled, from, who);
+}
+
+/* The same, by and for somebody new; sleds_lock held. */
+static void go_for(struct embed_device *dev, u32 sled, u32 state, const struct embed_who *who)
+{
+	struct embed_sled *d = &dev->sled[sled];
+
+	*d = (struct embed_sled){ .s = { d->s.state, who->operation }, .uid = who->uid };
+	memcpy(d->reason, who->reason, VN_REASON);
+	go(dev, sled, state, who);
+}
+
+void embed_sled_go(struct embed_device *dev, u32 sled, u32 state, const struct embed_who *who,
+		   const struct embed_progress *p)
 {
 	pthread_mutex_lock(&dev->sleds_lock);
-	if (!faulted(dev, sled))
-		dev->sled[sled].s.state = state;
+	if (!faulted(dev, sled)) {
+		dev->sled[sled].progress = *p;
+		go(dev, sled, state, who);
+	}
 	pthread_mutex_unlock(&dev->sleds_lock);
+}
+
+void embed_sled_progress(struct embed_device *dev, u32 sled, const struct embed_who *who,
+			 const struct embed_progress *p, bool round)
+{
+	pthread_mutex_lock(&dev->sleds_lock);
+	/* It may be lost, or even have come back since, and be another one's. */
+	if (!faulted(dev, sled) && dev->sled[sled].s.operation == who->operation) {
+		dev->sled[sled].progress = *p;
+		if (round)
+			note(dev, sled, dev->sled[sled].s.state, who);
+	}
+	pthread_mutex_unlock(&dev->sleds_lock);
+}
+
+void embed_sled_lost(struct embed_device *dev, u32 sled, u32 uid)
+{
+	const struct embed_who who = {
+		.operation = dev->sled[sled].s.operation,
+		.uid = uid,
+		.reason = "lost",
+	};
+
+	go_for(dev, sled, VN_SLED_FAULTED, &who);
 }
 
 static int check(const struct embed_device *dev, u32 sled, const struct vn_moves *m)
@@ -58,14 +161,15 @@ int embed_sled_check(struct embed_device *dev, u32 sled, const struct vn_moves *
 	return err;
 }
 
-int embed_sled_verify(struct embed_device *dev, u32 sled, const struct vn_moves *m)
+int embed_sled_verify(struct embed_device *dev, u32 sled, const struct embed_who *who,
+		      const struct vn_moves *m)
 {
 	int err;
 
 	pthread_mutex_lock(&dev->sleds_lock);
 	err = check(dev, sled, m);
 	if (!err)
-		dev->sled[sled].s.state = VN_SLED_VERIFIED;
+		go(dev, sled, VN_SLED_VERIFIED, who);
 	pthread_mutex_unlock(&dev->sleds_lock);
 	return err;
 }
@@ -92,9 +196,12 @@ static void power(struct embed_device *dev, u32 sled, bool on)
 }
 
 void embed_sled_become(struct embed_device *dev, u32 sled, const struct embed_sled *as,
-		       const struct vn_moves *m)
+		       const struct embed_who *who, const struct vn_moves *m)
 {
+	u32 from;
+
 	pthread_mutex_lock(&dev->sleds_lock);
+	from = dev->sled[sled].s.state;
 	for (u32 i = 0; m && i < m->n; i++)
 		dev->sw.chip_at[m->slot[i]] = VN_SLOT_FREE;
 	if (!faulted(dev, sled)) {
@@ -103,6 +210,7 @@ void embed_sled_become(struct embed_device *dev, u32 sled, const struct embed_sl
 			vn_faults_revive_sled(&dev->sw, &dev->faults, sled);
 		else if (as->s.state == VN_SLED_MAINTENANCE)
 			power(dev, sled, false);
+		note(dev, sled, from, who);
 	}
 	pthread_mutex_unlock(&dev->sleds_lock);
 }
@@ -139,16 +247,9 @@ int embed_sled_plan(struct embed_device *dev, struct vn_drain_open *a, struct vn
 	return err;
 }
 
-static void by_whom(struct embed_sled *sled, const struct vn_drain_open *a, u32 state)
+int embed_sled_begin(struct embed_device *dev, struct vn_drain_open *a, const struct embed_who *who,
+		     struct vn_moves *m)
 {
-	*sled = (struct embed_sled){ .s = { state, a->operation },
-				     .uid = a->flags & VN_DRAIN_RESTORE ? a->uid : getuid() };
-	memcpy(sled->reason, a->reason, VN_REASON);
-}
-
-int embed_sled_begin(struct embed_device *dev, struct vn_drain_open *a, struct vn_moves *m)
-{
-	struct embed_sled *sled = &dev->sled[a->sled];
 	int err;
 
 	pthread_mutex_lock(&dev->sleds_lock);
@@ -156,42 +257,45 @@ int embed_sled_begin(struct embed_device *dev, struct vn_drain_open *a, struct v
 	if (!err) {
 		for (u32 i = 0; i < m->n; i++)
 			dev->sw.chip_at[m->slot[i]] = VN_SLOT_TAKEN;
-		by_whom(sled, a, VN_SLED_PLANNED);
+		go_for(dev, a->sled, VN_SLED_PLANNED, who);
 	}
 	pthread_mutex_unlock(&dev->sleds_lock);
 	return err;
 }
 
-int embed_sled_begin_back(struct embed_device *dev, u32 sled, struct embed_sled *was)
+int embed_sled_begin_back(struct embed_device *dev, u32 sled, const struct embed_who *who,
+			  struct embed_sled *was)
 {
-	u32 *state = &dev->sled[sled].s.state;
 	int err = 0;
+	u32 state;
 
 	pthread_mutex_lock(&dev->sleds_lock);
-	if (vn_drain_edge(*state, VN_SLED_VALIDATING)) {
+	state = dev->sled[sled].s.state;
+	if (vn_drain_edge(state, VN_SLED_VALIDATING)) {
 		*was = dev->sled[sled];
-		*state = VN_SLED_VALIDATING;
 		power(dev, sled, true);
+		go(dev, sled, VN_SLED_VALIDATING, who);
 	} else {
-		err = *state == VN_SLED_IN_SERVICE   ? -EALREADY
-		      : *state == VN_SLED_VALIDATING ? -EBUSY
-						     : -EINVAL;
+		err = state == VN_SLED_IN_SERVICE   ? -EALREADY
+		      : state == VN_SLED_VALIDATING ? -EBUSY
+						    : -EINVAL;
 	}
 	pthread_mutex_unlock(&dev->sleds_lock);
 	return err;
 }
 
-int embed_sled_maintain(struct embed_device *dev, const struct vn_drain_open *a)
+int embed_sled_maintain(struct embed_device *dev, u32 sled, const struct embed_who *who)
 {
-	struct embed_sled *sled = &dev->sled[a->sled];
+	u32 state;
 	int err = 0;
 
 	pthread_mutex_lock(&dev->sleds_lock);
-	if (vn_drain_edge(sled->s.state, VN_SLED_MAINTENANCE)) {
-		by_whom(sled, a, VN_SLED_MAINTENANCE);
-		power(dev, a->sled, false);
+	state = dev->sled[sled].s.state;
+	if (vn_drain_edge(state, VN_SLED_MAINTENANCE)) {
+		power(dev, sled, false);
+		go_for(dev, sled, VN_SLED_MAINTENANCE, who);
 	} else {
-		err = sled->s.state == VN_SLED_MAINTENANCE ? -EALREADY : -EINVAL;
+		err = state == VN_SLED_MAINTENANCE ? -EALREADY : -EINVAL;
 	}
 	pthread_mutex_unlock(&dev->sleds_lock);
 	return err;
@@ -221,30 +325,19 @@ int embed_sled_cancel(struct embed_device *dev, u32 sled, u64 operation)
 	return 0;
 }
 
-int embed_sled_query(struct embed_context *ctx, struct vn_sled_query *a)
+int embed_sled_query(struct embed_device *dev, struct vn_sled_query *a)
 {
-	struct embed_device *dev = ctx->dev;
-	const struct vn_switch *sw = &dev->sw;
-	u32 first = a->sled * sw->chips_per_sled;
+	struct vn_sled_event seen;
 
-	a->chips = 0;
-	a->hbm_used = 0;
-	pthread_mutex_lock(&dev->objects);
-	pthread_mutex_lock(&dev->sleds_lock);
-	for (u32 slot = first; slot < first + sw->chips_per_sled; slot++) {
-		if (sw->chip_at[slot] >= sw->chips)
-			continue;
-		a->chips++;
-		a->hbm_used += dev->hbm_used[sw->chip_at[slot]];
-	}
-	a->state = dev->sled[a->sled].s.state;
-	a->operation = dev->sled[a->sled].s.operation;
-	a->uid = a->operation ? dev->sled[a->sled].uid : ~0u;
-	memcpy(a->reason, dev->sled[a->sled].reason, VN_REASON);
-	a->epoch = sw->epoch;
-	pthread_mutex_unlock(&dev->sleds_lock);
-	pthread_mutex_unlock(&dev->objects);
-	a->rack = vn_switch_rack(sw, a->sled);
-	a->numa_node = dev->nodes > 1 ? (s32)(a->sled * dev->nodes / vn_switch_sleds(sw)) : -1;
+	embed_sled_see(dev, a->sled, &seen);
+	a->state = seen.to;
+	a->chips = seen.chips;
+	a->rack = seen.rack;
+	a->numa_node = seen.numa_node;
+	a->epoch = seen.epoch;
+	a->uid = seen.uid;
+	a->hbm_used = seen.hbm_used;
+	a->operation = seen.operation;
+	memcpy(a->reason, seen.reason, VN_REASON);
 	return 0;
 }

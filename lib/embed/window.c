@@ -149,6 +149,7 @@ int embed_window_create(struct embed_context *ctx, struct vn_window_create *a)
 		w->mem = own->owner;
 		w->chip = a->chip;
 		w->bytes = a->bytes;
+		w->access = a->access;
 		w->key = vn_table_open(t, own->hbm, off, a->bytes, a->access, ctx);
 		w->next = ctx->windows;
 		ctx->windows = w;

@@ -46,16 +46,24 @@ const char *vn_error(void);
 /**
  * vn_open - open an UltraServer and make a context on it
  * @spec: "/dev/vneuron0" (or another node), "embedded", or
- *	"embedded:sleds=36,chips=4,spares=1,hbm=64M,threads=2,simd=scalar" with any of
- *	the options; NULL or "": $VNEURON_DEVICE, else /dev/vneuron0 if that exists,
- *	else "embedded"
+ *	"embedded:sleds=36,chips=4,spares=1,hbm=64M,threads=2,simd=scalar,control=1" with
+ *	any of the options; "pid:1234", the embedded device of that process, or
+ *	"pid:1234/1" the second of them; NULL or "": $VNEURON_DEVICE, else /dev/vneuron0
+ *	if that exists, else "embedded"
  * @dev: out
  *
  * sleds 1 to 36, chips 1 to 16 per sled, at most 144 in all; spares 0 to 4 sleds more,
  * for chips to move to (default 0: sled.h); hbm is bytes per
  * chip (K, M, G = 2^10, 2^20, 2^30), threads how many helpers the embedded
  * device may run (default: one per core but one, 0 for none), simd "scalar" or
- * "avx2".
+ * "avx2"; with control=1 (default: $VNEURON_CONTROL, else 0) others of the same user,
+ * and root, see it by "pid:": a thread more listens for them at a unix socket
+ * (linux/vneuron_nl.h), until the last context is closed.
+ *
+ * Of the device of another process there are queries, ports, ranks, and all of sled.h;
+ * any other call is -EOPNOTSUPP. -ESRCH: there is no such process, -ENOENT: it has no
+ * such device that listens, -EPERM: it is somebody else's, -EBUSY: too many look at it.
+ * When it ends, calls fail with -ECONNRESET.
  *
  * -EINVAL for a spec that makes no sense, -EACCES and other errors of open()
  * for a node: one that is there but can't be opened is never replaced by the
@@ -87,7 +95,7 @@ int vn_device_query(vn_device_t dev, struct vn_query *q);
 int vn_chip_query(vn_device_t dev, uint32_t chip, struct vn_chip_query *q);
 
 /**
- * vn_device_home - "kernel" or "embedded"
+ * vn_device_home - "kernel", "embedded", or "remote": the embedded one of another process
  */
 const char *vn_device_home(vn_device_t dev);
 
@@ -97,7 +105,7 @@ const char *vn_device_home(vn_device_t dev);
 const char *vn_device_spec(vn_device_t dev);
 
 /**
- * vn_device_fd - the UltraServer node's fd, for poll(); -1 in the embedded home
+ * vn_device_fd - the UltraServer node's fd, for poll(); -1 in other homes
  */
 int vn_device_fd(vn_device_t dev);
 

@@ -74,8 +74,11 @@ bad 1 "sled" "unknown device option" -d embedded:sled=3
 bad 1 "sleds=37" "too many sleds" -d embedded:sleds=37
 bad 1 "spares=5" "too many spares" -d embedded:spares=5
 bad 1 "chips" "too many chips" -d embedded:sleds=36,chips=16
-bad 1 "pid:1: .*yet" "another process" -d pid:1 status
-VNEURON_DEVICE=pid:1 bad 1 "pid:1: .*yet" "another process, by the environment"
+bad 1 "pid:1: no embedded device there listens" "another process" -d pid:1 status
+VNEURON_DEVICE=pid:1 bad 1 "pid:1: no embedded device there" "another process, by the environment"
+bad 1 "'pid:x': want pid:PID" "a process that is none" -d pid:x status
+bad 1 "'pid:0': want pid:PID" "or nobody's" -d pid:0 status
+bad 1 "control=2: want 0 to 1" "seen by others, or not" -d embedded:control=2
 for object in status topo chip sled switch queue window version; do
 	bad 1 "/dev/no/node" "$object says so too" -j -d /dev/no/node $object
 done

@@ -86,7 +86,7 @@ is 'ref $d eq "ARRAY"' "is an array"
 
 good "version" -j version
 if [ $home = kernel ]; then module=s; else module=z; fi
-is "fields(\$d, 'tool:s library:s abi:n device:s home:s device_abi:n module:$module simd:s')" \
+is "fields(\$d, 'tool:s library:s abi:n device:s home:s device_abi:n module:$module process:z simd:s')" \
 	"has its fields"
 is '$d->{tool} eq $d->{library} && $d->{abi} == $d->{device_abi}' "they belong together"
 

@@ -154,7 +154,7 @@ bad 2 "'x' is no sled" "nor what is no sled" sled undrain x
 
 bad 1 'sled 0: nothing is draining this sled$' "nothing to call off" sled cancel 0
 bad 1 'no sled 4: there are sleds 0 to 3$' "nor where no sled is" sled cancel 4
-bad 1 'events of sleds are seen with the kernel module; the embedded device has none$' \
+bad 1 "own, nothing happens to it: events are seen with the kernel module, or by -d pid:PID$" \
 	"no events here" event watch --count 1
 bad 2 '--count 0: want 1 to' "as many as none" event watch --count 0
 bad 2 '--timeout 86401: want 1 to 86400$' "or for too long" event watch --timeout 86401

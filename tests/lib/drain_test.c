@@ -6,18 +6,14 @@
  * epoch on, and what is taken of HBM has not changed. What can't be done is refused, with
  * what is short, and leaves all as it was.
  */
-#include <pthread.h>
-#include <sched.h>
-
 #include <vneuron/coll.h>
 #include <vneuron/sled.h>
 
 #include "fixture.h"
 
-#define WORDS 65536u
-#define BYTES (WORDS * 8ull)
-
 static vn_device_t dev, other; /* other: has nothing on what is drained */
+#include "writers.h"
+
 static uint32_t per_sled;
 
 static uint32_t sled_of(uint32_t chip)
@@ -60,122 +56,6 @@ static uint64_t fence_waits(vn_device_t d)
 	return q.fence_waits;
 }
 
-/* ---- writers -------------------------------------------------------------------- */
-
-static struct writer {
-	pthread_t thread;
-	vn_device_t dev;
-	uint32_t chip;
-	bool by_cpu;
-	struct vn_mem mem;
-	uint64_t shadow[WORDS];
-	uint64_t writes, longest_ns;
-	unsigned int wrong;
-} writer[6];
-
-static bool stop;
-
-/* Single words all over, and now and then a stretch. */
-static void write_by_cpu(struct writer *w, uint64_t at, uint64_t n, uint64_t value)
-{
-	uint64_t *p = w->mem.ptr;
-
-	vn_mem_begin(w->dev, p + at, n * 8);
-	for (uint64_t i = at; i < at + n; i++) {
-		/* Now and then it takes its time, in the middle of it. */
-		if (i == at + n / 2 && !(value % 16))
-			sched_yield();
-		p[i] = value;
-	}
-	vn_mem_end(w->dev);
-}
-
-static void write_by_desc(struct writer *w, vn_queue_t q, uint64_t at, uint64_t n, uint64_t value)
-{
-	const struct vn_desc d = {
-		.opcode = VN_OP_FILL,
-		.fill = { .dst = { VN_HERE, (uint16_t)w->chip, 0, w->mem.addr + at * 8 },
-			  .bytes = n * 8,
-			  .pattern = value,
-			  .width = 8 },
-	};
-	*vn_next(q) = d;
-	w->wrong += vn_complete(q, LONG) != 0;
-}
-
-static void *write_on(void *arg)
-{
-	struct writer *w = arg;
-	vn_queue_t q = w->by_cpu ? NULL : queue(w->dev, w->chip, 8);
-
-	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
-		uint64_t at = rnd() % WORDS, n = rnd() % 16 ? 1 : 1 + rnd() % 2000, value = rnd();
-		uint64_t began = now_ns(), took;
-
-		n = n < WORDS - at ? n : WORDS - at;
-		if (w->by_cpu)
-			write_by_cpu(w, at, n, value);
-		else
-			write_by_desc(w, q, at, n, value);
-		took = now_ns() - began;
-		w->longest_ns = took > w->longest_ns ? took : w->longest_ns;
-		for (uint64_t i = at; i < at + n; i++)
-			w->shadow[i] = value;
-		__atomic_store_n(&w->writes, w->writes + 1, __ATOMIC_RELAXED);
-	}
-	if (q)
-		vn_queue_destroy(q);
-	return NULL;
-}
-
-/* On both chips of the sled, and one that is elsewhere. */
-static void writers_begin(void)
-{
-	stop = false;
-	for (uint32_t i = 0; i < COUNT(writer); i++) {
-		struct writer *w = &writer[i];
-
-		*w = (struct writer){ .dev = dev, .chip = i / 2, .by_cpu = i % 2 };
-		if (i >= 4) {
-			w->dev = other;
-			w->chip = 2 * per_sled;
-		}
-		w->mem = take(w->dev, w->chip, BYTES);
-		pthread_create(&w->thread, NULL, write_on, w);
-	}
-}
-
-static void writers_go_on(uint64_t more)
-{
-	for (uint32_t i = 0; i < COUNT(writer); i++) {
-		uint64_t want = __atomic_load_n(&writer[i].writes, __ATOMIC_RELAXED) + more;
-
-		while (__atomic_load_n(&writer[i].writes, __ATOMIC_RELAXED) < want)
-			sleep_ms(1);
-	}
-}
-
-static unsigned int writers_end(void)
-{
-	unsigned int wrong = 0;
-
-	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-	for (uint32_t i = 0; i < COUNT(writer); i++) {
-		struct writer *w = &writer[i];
-		uint64_t *p = w->mem.ptr;
-
-		pthread_join(w->thread, NULL);
-		for (uint32_t k = 0; k < WORDS; k++)
-			wrong += p[k] != w->shadow[k];
-		wrong += w->wrong;
-		tap_diag("chip %u by %s: %llu writes, the longest %llu us, %u wrong", w->chip,
-			 w->by_cpu ? "CPU" : "descriptors", (unsigned long long)w->writes,
-			 (unsigned long long)w->longest_ns / 1000, w->wrong);
-		NEED(vn_mem_free(w->dev, &w->mem));
-	}
-	return wrong;
-}
-
 /* ---- draining ----------------------------------------------------------------------- */
 
 /* What calling it off came to, when its chips had moved. */
@@ -216,7 +96,7 @@ static void test_drain(void)
 	void *ptr;
 	int err;
 
-	writers_begin();
+	writers_begin_with(other, 2 * per_sled);
 	own = take(dev, 0, 3 * 4096);
 	NEED(vn_window_create(dev, &own, 4096, 4096, FULL_ACCESS, &key));
 	ptr = own.ptr;
@@ -274,7 +154,7 @@ static void test_often(void)
 	uint32_t sled;
 	int err = 0;
 
-	writers_begin();
+	writers_begin_with(other, 2 * per_sled);
 	for (; n < rounds && !err; n++) {
 		writers_go_on(5);
 		sled = sled_of(n % 2);
@@ -378,7 +258,7 @@ static void test_cancel(void)
 	static uint32_t when[] = { VN_SLED_CORDONED, VN_SLED_PRECOPY };
 	uint32_t sled = sled_of(0), before = epoch();
 
-	writers_begin();
+	writers_begin_with(other, 2 * per_sled);
 	for (uint32_t i = 0; i < COUNT(when); i++) {
 		struct vn_drain_config c = VN_DRAIN_CONFIG_INITIALIZER;
 		uint64_t taken = used(0);
@@ -418,7 +298,7 @@ static void test_too_long(void)
 	pthread_t thread;
 	int err;
 
-	writers_begin();
+	writers_begin_with(other, 2 * per_sled);
 	c.budget_ns = 1;
 	c.deadline_ns = 200000000;
 	err = vn_sled_drain(dev, sled, &c, NULL);
@@ -526,7 +406,7 @@ static void test_off_by_other(void)
 	       vn_error());
 	tap_ok(vn_sled_cancel(dev, sled, 0) == -ENOENT && strstr(vn_error(), "nothing is draining"),
 	       "%s", vn_error());
-	writers_begin();
+	writers_begin_with(other, 2 * per_sled);
 	for (uint32_t i = 0; i < COUNT(when); i++) {
 		struct vn_drain_config c = VN_DRAIN_CONFIG_INITIALIZER;
 		uint64_t taken = used(0);
@@ -575,7 +455,7 @@ static void test_off_any_time(void)
 	struct vn_drain_report r;
 	uint32_t most_us, sled;
 
-	writers_begin();
+	writers_begin_with(other, 2 * per_sled);
 	writers_go_on(5);
 	/* How long one takes. */
 	sled = sled_of(0);

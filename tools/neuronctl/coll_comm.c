@@ -84,9 +84,11 @@ void coll_seen_free(struct coll_seen *s)
 
 void coll_seen_none(const struct ctl *c)
 {
-	if (strcmp(vn_device_home(c->dev), "kernel"))
+	if (!strcmp(vn_device_home(c->dev), "embedded"))
 		puts("no communicators: this embedded device is the command's own; ranks of "
-		     "other processes are seen with the kernel module alone");
+		     "other processes are seen with the kernel module, or by -d pid:PID");
+	else if (!strcmp(vn_device_home(c->dev), "remote"))
+		puts("no communicators");
 	else
 		puts("no communicators (yours, for root everybody's)");
 }

@@ -40,11 +40,6 @@ int ctl_flush(void)
 
 int ctl_open(struct ctl *c)
 {
-	const char *spec = c->device && *c->device ? c->device : getenv("VNEURON_DEVICE");
-
-	if (spec && !strncmp(spec, "pid:", 4))
-		return ctl_fail("%s: the embedded device of another process can't be reached yet",
-				spec);
 	if (vn_open(c->device, &c->dev)) {
 		c->dev = NULL;
 		return ctl_fail_lib();

@@ -165,6 +165,9 @@ static int watch(struct ctl *c)
 		ret = ctl_open(c);
 	if (ret)
 		return ret;
+	if (!strcmp(vn_device_home(c->dev), "embedded"))
+		return ctl_fail("this embedded device is the command's own, nothing happens to it: "
+				"events are seen with the kernel module, or by -d pid:PID");
 	if (vn_sled_events_open(c->dev, &ev))
 		return ctl_fail_lib();
 	ret = follow(&w, ev);
@@ -175,7 +178,7 @@ static int watch(struct ctl *c)
 static const struct ctl_command commands[] = {
 	{ .name = "watch",
 	  .options = options,
-	  .help = "what happens to sleds, as it happens (kernel module only)",
+	  .help = "what happens to sleds, as it happens",
 	  .run = watch },
 	{ .run = NULL },
 };

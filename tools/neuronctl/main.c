@@ -27,7 +27,7 @@ static const struct {
 } globals[GLOBALS] = {
 	{ { "device", required_argument, NULL, 'd' },
 	  "DEVICE",
-	  "/dev/vneuron0, embedded or embedded:sleds=S,chips=C,spares=N,hbm=BYTES" },
+	  "/dev/vneuron0, embedded, embedded:sleds=S,chips=C,spares=N,hbm=BYTES or pid:PID" },
 	{ { "json", no_argument, NULL, 'j' }, NULL, "print JSON" },
 	{ { "pretty", no_argument, NULL, 'p' }, NULL, "print JSON with line breaks" },
 	{ { "help", no_argument, NULL, 'h' }, NULL, "print help and exit" },

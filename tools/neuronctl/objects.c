@@ -25,11 +25,9 @@ static int dump(struct ctl *c, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg)
 	int ret = CTL_OK;
 	struct vn_nl *nl;
 
-	if (strcmp(vn_device_home(c->dev), "kernel"))
-		return CTL_OK;
-	if (vn_nl_open(&nl))
+	if (vn_nl_open_device(c->dev, &nl))
 		return ctl_fail_lib();
-	if (vn_nl_dump(nl, cmd, of_device, &f))
+	if (nl && vn_nl_dump(nl, cmd, of_device, &f))
 		ret = ctl_fail_lib();
 	vn_nl_close(nl);
 	return ret;

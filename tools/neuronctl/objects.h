@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Lists of objects of all processes, which only the module can make. */
+/* Lists of objects that others have: all processes on the module, or the one of pid:PID. */
 #ifndef OBJECTS_H
 #define OBJECTS_H
 
@@ -25,8 +25,8 @@ struct objects {
 };
 
 /*
- * Opens the device and calls fn with each message about it. In the embedded
- * home nobody else has objects, so there are none to tell. Exit status.
+ * Opens the device and calls fn with each message about it. On an embedded
+ * device of our own nobody else has objects, so there are none to tell. Exit status.
  */
 int objects_dump(struct ctl *c, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg);
 

@@ -22,12 +22,15 @@ static int take(struct nlattr *const *attrs, void *arg)
 static int version(struct ctl *c)
 {
 	struct json *j = &c->j;
-	char *module = NULL;
+	char *running = NULL;
+	bool process;
 	int ret;
 
-	ret = objects_dump(c, VN_NL_CMD_DEVICE, take, &module);
+	ret = objects_dump(c, VN_NL_CMD_DEVICE, take, &running);
 	if (ret)
 		return ret;
+	/* There it is the library of that process which answers, not the module. */
+	process = !strcmp(vn_device_home(c->dev), "remote");
 	if (c->json) {
 		json_object(j, NULL);
 		json_string(j, "tool", VN_VERSION);
@@ -36,7 +39,8 @@ static int version(struct ctl *c)
 		json_string(j, "device", vn_device_spec(c->dev));
 		json_string(j, "home", vn_device_home(c->dev));
 		json_u64(j, "device_abi", c->q.abi);
-		json_string(j, "module", module);
+		json_string(j, "module", process ? NULL : running);
+		json_string(j, "process", process ? running : NULL);
 		json_string(j, "simd", c->q.features & VN_FEATURE_AVX2 ? "avx2" : "scalar");
 		json_object_end(j);
 	} else {
@@ -45,14 +49,14 @@ static int version(struct ctl *c)
 		printf("device       %s (%s home), ABI %u, %s arithmetic\n", vn_device_spec(c->dev),
 		       vn_device_home(c->dev), c->q.abi,
 		       c->q.features & VN_FEATURE_AVX2 ? "avx2" : "scalar");
-		printf("module       %s\n", module ? module : "none");
+		printf("%-12s %s\n", process ? "process" : "module", running ? running : "none");
 	}
-	free(module);
+	free(running);
 	return CTL_OK;
 }
 
 static const struct ctl_command commands[] = {
-	{ .help = "versions of tool, library, device and module", .run = version },
+	{ .help = "versions of tool, library, device and module (or process)", .run = version },
 	{ .run = NULL },
 };
 

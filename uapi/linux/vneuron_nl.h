@@ -12,6 +12,9 @@
  * The multicast group VN_NL_GROUP_EVENTS is for everybody, in all network
  * namespaces: a SLED_EVENT each time that a sled goes from one state to another,
  * in that order, and after each round of copying.
+ *
+ * The embedded device of a process says the same over a unix socket: see
+ * &enum vn_nl_control.
  */
 #ifndef _UAPI_LINUX_VNEURON_NL_H
 #define _UAPI_LINUX_VNEURON_NL_H
@@ -218,6 +221,47 @@ enum vn_nl_attr {
 	__VN_NL_A_MAX,
 };
 
+/**
+ * enum vn_nl_control - what only the socket of an embedded device takes
+ * @VN_NL_CMD_CALL: a call of vneuron.h that needs no memory and no queue: QUERY, CHIP_QUERY,
+ *	SLED_QUERY, DRAIN_OPEN (its fd is -1) or DRAIN_STEP. Attributes: &enum vn_nl_call.
+ *	The answer is ARGUMENT as the call has left it, if it has, then the error message
+ * @VN_NL_CMD_JOIN: from here on this connection is told of SLED_EVENT, as the group is, with
+ *	sequence number 0; NLMSG_OVERRUN stands where some are lost
+ *
+ * A process that wants to be seen (VNEURON_CONTROL=1, or control=1 in the device's spec)
+ * listens at a SOCK_SEQPACKET socket of mode 0600, named PID (PID.1, PID.2, ... for further
+ * devices in it), in $XDG_RUNTIME_DIR/vneuron/, else /run/user/UID/vneuron/, else
+ * /tmp/vneuron-UID/. It answers the same user, and root. A packet carries one request, of
+ * the type VN_NL_CONTROL; dumps come as many messages in a packet. An error message has
+ * NLM_F_CAPPED, and its text where the kernel has its extack.
+ *
+ * A connection has one drain session at most, and closing it is closing that.
+ */
+enum vn_nl_control {
+	VN_NL_CMD_CALL		= 128,
+	VN_NL_CMD_JOIN		= 129,
+};
+
+/* nlmsg_type at such a socket, where no family is registered. */
+#define VN_NL_CONTROL		0x56
+
+/**
+ * enum vn_nl_call - attributes of CALL, a space of their own
+ * @VN_NL_CALL_NUMBER: u32, VN_IOCTL_QUERY and so on
+ * @VN_NL_CALL_ARGUMENT: the struct of the call, as long as its size says
+ */
+enum vn_nl_call {
+	/* private: */
+	VN_NL_CALL_UNSPEC,
+	/* public: */
+	VN_NL_CALL_NUMBER,
+	VN_NL_CALL_ARGUMENT,
+	/* private: */
+	__VN_NL_CALL_MAX,
+};
+
+#define VN_NL_CALL_MAX	(__VN_NL_CALL_MAX - 1)
 #define VN_NL_CMD_MAX	(__VN_NL_CMD_MAX - 1)
 #define VN_NL_A_MAX	(__VN_NL_A_MAX - 1)
 

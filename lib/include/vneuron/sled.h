@@ -149,8 +149,8 @@ int vn_sled_cancel(vn_device_t dev, uint32_t sled, uint64_t operation);
  * @rack: where it is
  * @epoch: of the map of chips now
  * @numa_node: node its HBM is taken from, -1 when there is no choice
- * @uid: user who made it go, as the user namespace of the network namespace knows it;
- *	0xffffffff: nobody
+ * @uid: user who made it go, as the user namespace of the network namespace knows it (of
+ *	an embedded device: that of its process); 0xffffffff: nobody
  * @hbm_used: bytes taken on its chips
  * @operation: that made it go
  * @total_bytes: of HBM on it; this and what follows: of one that is being drained, as
@@ -186,9 +186,9 @@ typedef struct vn_sled_events *vn_sled_events_t;
  * vn_sled_events_open - see what happens to sleds, from here on
  * @ev: out, for one thread at a time
  *
- * Events of all processes, in the order in which they happened, for every user.
- * -EOPNOTSUPP: of the embedded home, where only this process drains; they are seen with
- * the kernel module.
+ * Events of all processes, in the order in which they happened, for every user. An
+ * embedded device keeps up to 1024 for each who has opened them. They may be read after
+ * the device is closed, those of another process as long as it lasts: -ECONNRESET.
  */
 int vn_sled_events_open(vn_device_t dev, vn_sled_events_t *ev);
 
