@@ -31,7 +31,7 @@ enum place {
 
 static const char *runtime_dir(void)
 {
-	const char *dir = getenv("XDG_RUNTIME_DIR");
+	const char *dir = secure_getenv("XDG_RUNTIME_DIR");
 
 	return dir && *dir ? dir : NULL;
 }

@@ -15,6 +15,7 @@ struct remote {
 	uint32_t pid, number;
 	pthread_mutex_t nl_lock;
 	struct vn_nl *nl; /* for what is answered at once */
+	struct vn_health health; /* read atomically; as the last QUERY has found it */
 };
 
 static int connect_to(const struct remote *r, struct vn_nl **nl)
@@ -70,6 +71,18 @@ static int not_ours(const struct remote *r)
 		       r->pid);
 }
 
+/* nl_lock held */
+static int look_for_lost(struct remote *r)
+{
+	uint32_t *to = (uint32_t *)&r->health;
+	struct vn_health now;
+	int err = vn_nl_health(r->nl, &now);
+
+	for (uint32_t i = 0; !err && i < sizeof(now) / sizeof(*to); i++)
+		__atomic_store_n(&to[i], ((const uint32_t *)&now)[i], __ATOMIC_RELAXED);
+	return err;
+}
+
 static int remote_call(void *ctx, uint32_t cmd, void *arg)
 {
 	struct remote *r = ctx;
@@ -79,8 +92,15 @@ static int remote_call(void *ctx, uint32_t cmd, void *arg)
 		return not_ours(r);
 	pthread_mutex_lock(&r->nl_lock);
 	err = vn_nl_call(r->nl, cmd, arg);
+	if (!err && cmd == VN_IOCTL_QUERY)
+		err = look_for_lost(r);
 	pthread_mutex_unlock(&r->nl_lock);
 	return err;
+}
+
+static const struct vn_health *remote_health(void *ctx)
+{
+	return &((struct remote *)ctx)->health;
 }
 
 static int remote_attach(void *ctx, uint32_t chip)
@@ -237,6 +257,7 @@ const struct vn_home vn_home_remote = {
 	.fault_make = remote_fault_make,
 	.fault_clear = remote_fault_clear,
 	.fault_list = remote_fault_list,
+	.health = remote_health,
 	.events = remote_events,
 	.netlink = remote_netlink,
 };

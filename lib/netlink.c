@@ -402,29 +402,50 @@ int vn_nl_fault_clear(struct vn_nl *nl, const struct vn_fault *f)
 	return about_fault(nl, VN_NL_CMD_FAULT_CLEAR, f);
 }
 
+static const struct nla_policy call_policy[VN_NL_CALL_MAX + 1] = {
+	[VN_NL_CALL_ARGUMENT] = { .type = NLA_UNSPEC },
+};
+
+static int take_struct(struct nlattr *const *attrs, void *to, uint32_t bytes)
+{
+	const struct nlattr *a = attrs[VN_NL_CALL_ARGUMENT];
+
+	if (!a || (uint32_t)nla_len(a) != bytes)
+		return vn_fail(-EPROTO, "an answer of another length");
+	memcpy(to, nla_data(a), bytes);
+	return 0;
+}
+
 /* What a call has left in its argument. */
 static int take_argument(struct nlattr *const *attrs, void *arg)
 {
-	const struct nlattr *a = attrs[VN_NL_CALL_ARGUMENT];
-	uint32_t size = *(const uint32_t *)arg;
+	return take_struct(attrs, arg, *(const uint32_t *)arg);
+}
 
-	if (!a || (uint32_t)nla_len(a) != size)
-		return vn_fail(-EPROTO, "a call's answer of another length");
-	memcpy(arg, nla_data(a), size);
-	return 0;
+static int take_health(struct nlattr *const *attrs, void *arg)
+{
+	return take_struct(attrs, arg, sizeof(struct vn_health));
+}
+
+int vn_nl_health(struct vn_nl *nl, struct vn_health *h)
+{
+	struct dump d = { .what = "health",
+			  .fn = take_health,
+			  .arg = h,
+			  .policy = call_policy,
+			  .max = VN_NL_CALL_MAX };
+
+	return ask(nl, message(nl, VN_NL_CMD_HEALTH, NLM_F_ACK), &d);
 }
 
 int vn_nl_call(struct vn_nl *nl, uint32_t cmd, void *arg)
 {
-	static const struct nla_policy policy[VN_NL_CALL_MAX + 1] = {
-		[VN_NL_CALL_ARGUMENT] = { .type = NLA_UNSPEC },
-	};
 	struct nl_msg *msg = message(nl, VN_NL_CMD_CALL, NLM_F_ACK);
 	const struct vn_call *call = vn_abi_call(cmd);
 	struct dump d = { .what = call ? call->name : "a call",
 			  .fn = take_argument,
 			  .arg = arg,
-			  .policy = policy,
+			  .policy = call_policy,
 			  .max = VN_NL_CALL_MAX,
 			  .own_words = true };
 

@@ -53,6 +53,9 @@ int vn_nl_faults(struct vn_nl *nl, struct vn_fault *to, unsigned int max);
 /* A call of the ABI; arg is its struct, with its size, and what the call has left there. */
 int vn_nl_call(struct vn_nl *nl, uint32_t cmd, void *arg);
 
+/* What is lost there now. */
+int vn_nl_health(struct vn_nl *nl, struct vn_health *h);
+
 /* From here on what is told to a group is kept for vn_nl_told(); no dumps any more. */
 int vn_nl_join(struct vn_nl *nl, const char *group);
 /*

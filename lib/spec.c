@@ -102,7 +102,7 @@ static int process(const char *text, struct vn_spec *s)
 
 static bool seen_by_others(void)
 {
-	const char *v = getenv("VNEURON_CONTROL");
+	const char *v = secure_getenv("VNEURON_CONTROL");
 
 	return v && *v && strcmp(v, "0");
 }

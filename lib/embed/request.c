@@ -183,6 +183,17 @@ static int named(struct embed_request *q, u32 n, struct embed_reply *r)
 	return 0;
 }
 
+static int tell_health(struct embed_device *dev, struct embed_reply *r)
+{
+	struct nl_msg *msg = embed_message(r, VN_NL_CMD_HEALTH, 0);
+	struct vn_health h;
+
+	pthread_mutex_lock(&dev->sleds_lock);
+	h = dev->health;
+	pthread_mutex_unlock(&dev->sleds_lock);
+	return embed_reply_add(r, msg, msg && nla_put(msg, VN_NL_CALL_ARGUMENT, sizeof(h), &h));
+}
+
 static void answer_one(struct embed_device *dev, struct embed_request *q, struct embed_reply *r)
 {
 	u32 sleds = vn_switch_sleds(&dev->sw);
@@ -201,6 +212,9 @@ static void answer_one(struct embed_device *dev, struct embed_request *q, struct
 		if (named(q, sleds, r))
 			return;
 		err = embed_tell_sled(dev, r, 0, q->number);
+		break;
+	case VN_NL_CMD_HEALTH:
+		err = tell_health(dev, r);
 		break;
 	case VN_NL_CMD_FAULT_INJECT:
 		err = embed_fault_make(dev, &q->fault, q->uid);

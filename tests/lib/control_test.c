@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include <vneuron/fault.h>
 #include <vneuron/sled.h>
 
 #include "fixture.h"
@@ -307,6 +308,50 @@ static void test_drain(const struct holder *h)
 	       "%s", vn_error());
 	vn_sled_events_close(ev);
 	vn_close(d);
+}
+
+/* ---- what goes wrong -------------------------------------------------------------------- */
+
+static void test_faults(void)
+{
+	const struct vn_fault loss = { .kind = VN_FAULT_CHIP_LOSS, .where = 5 };
+	const struct vn_fault power = { .kind = VN_FAULT_SLED_LOSS, .where = 1 };
+	struct holder h = holder(1, false);
+	struct vn_fault f[4];
+	struct vn_query q;
+	struct vn_sled_event e;
+	vn_sled_events_t ev;
+	vn_device_t d = reach(&h), two = reach(&h);
+
+	NEED(vn_sled_events_open(d, &ev));
+	tap_ok(!vn_fault_list(d, f, 4) && !vn_fault_inject(d, &loss) &&
+		       vn_fault_list(two, f, 4) == 1 && f[0].kind == loss.kind && f[0].where == 5,
+	       "a chip is lost: %s", vn_error());
+	tap_ok(!vn_chip_lost(two, 5) && !vn_device_query(two, &q) && vn_chip_lost(two, 5) &&
+		       !vn_chip_lost(two, 4),
+	       "as who asks can see");
+	tap_ok(vn_fault_clear(two, &power) == -ENOENT && strstr(vn_error(), "no such fault"), "%s",
+	       vn_error());
+	tap_ok(!vn_fault_clear(two, &loss) && !vn_device_query(two, &q) && !vn_chip_lost(two, 5),
+	       "it is there again");
+	tap_ok(!vn_fault_inject(d, &power) && state(two, 1) == VN_SLED_FAULTED &&
+		       !vn_sled_events_next(ev, &e, LONG) && e.sled == 1 &&
+		       e.from == VN_SLED_IN_SERVICE && e.to == VN_SLED_FAULTED &&
+		       e.uid == getuid() && !strcmp(e.reason, "lost"),
+	       "a sled is lost, and all are told");
+	tap_ok(drain(d, 1, NULL, NULL, NULL) < 0 && strstr(vn_error(), "faulted"), "%s",
+	       vn_error());
+	tap_ok(!vn_fault_clear(d, &(struct vn_fault){ .kind = VN_FAULT_ANY }) &&
+		       !vn_sled_undrain(d, 1, NULL, NULL) && state(d, 1) == VN_SLED_IN_SERVICE,
+	       "it comes back: %s", vn_error());
+	tap_ok(!drain(d, 2, NULL, NULL, NULL) && !vn_sled_maintain(two, 2, NULL) &&
+		       state(d, 2) == VN_SLED_MAINTENANCE && !vn_sled_undrain(d, 2, NULL, NULL),
+	       "another one loses power, and gets it back");
+	vn_sled_events_close(ev);
+	vn_close(d);
+	vn_close(two);
+	tell(&h, END);
+	over(&h);
 }
 
 static int short_of(void *arg, const struct vn_drain_report *r)
@@ -796,6 +841,7 @@ int main(void)
 	tap_ok(!over(&h), "it ends as it should");
 	snprintf(path, sizeof(path), "%s/vneuron/%d", dir, h.pid);
 	tap_ok(access(path, F_OK), "its socket went with it");
+	test_faults();
 	test_several();
 	test_no_place();
 	snprintf(path, sizeof(path), "%s/vneuron", dir);

@@ -6,6 +6,7 @@
  */
 #include <poll.h>
 
+#include <vneuron/fault.h>
 #include <vneuron/sled.h>
 
 #include "fixture.h"
@@ -210,6 +211,41 @@ static void test_missed(void)
 	vn_sled_events_close(ev);
 }
 
+/* Who loses one is told like who drains one, and so is what its drain comes to. */
+static int lose(void *arg, const struct vn_drain_report *r)
+{
+	const struct vn_fault f = { .kind = VN_FAULT_SLED_LOSS, .where = sled_of(0) };
+
+	(void)arg;
+	if (r->last.state == VN_SLED_CORDONED)
+		NEED(vn_fault_inject(dev, &f));
+	return 0;
+}
+
+static void test_lost(vn_sled_events_t ev)
+{
+	uint32_t sled = sled_of(0);
+	struct vn_drain_report r;
+	struct vn_sled_event e;
+	int err;
+
+	err = drain(sled, lose, &r);
+	tap_ok(err == -EHOSTDOWN &&
+		       goes(ev, &e, VN_SLED_IN_SERVICE, VN_SLED_PLANNED, r.operation) &&
+		       goes(ev, &e, VN_SLED_PLANNED, VN_SLED_CORDONED, r.operation) &&
+		       !vn_sled_events_next(ev, &e, LONG) && e.from == VN_SLED_CORDONED &&
+		       e.to == VN_SLED_FAULTED && e.operation == r.operation &&
+		       !strcmp(e.reason, "lost"),
+	       "that one is lost: %s", vn_error());
+	tap_ok(vn_sled_events_next(ev, &e, 0) == -ETIMEDOUT, "and nothing more");
+	NEED(vn_fault_clear(dev, &(struct vn_fault){ .kind = VN_FAULT_ANY }));
+	NEED(vn_sled_undrain(dev, sled, NULL, &r));
+	tap_ok(!vn_sled_events_next(ev, &e, LONG) && e.from == VN_SLED_FAULTED &&
+		       e.to == VN_SLED_VALIDATING && !vn_sled_events_next(ev, &e, LONG) &&
+		       e.from == VN_SLED_VALIDATING && e.to == VN_SLED_IN_SERVICE,
+	       "until it comes back");
+}
+
 int main(void)
 {
 	vn_sled_events_t ev, idle;
@@ -223,6 +259,7 @@ int main(void)
 	idle = events();
 	test_drain(ev);
 	test_off(ev);
+	test_lost(ev);
 	test_waiting();
 	vn_sled_events_close(ev);
 	vn_sled_events_close(NULL);

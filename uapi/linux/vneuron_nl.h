@@ -228,6 +228,7 @@ enum vn_nl_attr {
  *	The answer is ARGUMENT as the call has left it, if it has, then the error message
  * @VN_NL_CMD_JOIN: from here on this connection is told of SLED_EVENT, as the group is, with
  *	sequence number 0; NLMSG_OVERRUN stands where some are lost
+ * @VN_NL_CMD_HEALTH: struct vn_health as it is now, as ARGUMENT of &enum vn_nl_call
  *
  * A process that wants to be seen (VNEURON_CONTROL=1, or control=1 in the device's spec)
  * listens at a SOCK_SEQPACKET socket of mode 0600, named PID (PID.1, PID.2, ... for further
@@ -241,6 +242,7 @@ enum vn_nl_attr {
 enum vn_nl_control {
 	VN_NL_CMD_CALL		= 128,
 	VN_NL_CMD_JOIN		= 129,
+	VN_NL_CMD_HEALTH	= 130,
 };
 
 /* nlmsg_type at such a socket, where no family is registered. */
@@ -249,7 +251,7 @@ enum vn_nl_control {
 /**
  * enum vn_nl_call - attributes of CALL, a space of their own
  * @VN_NL_CALL_NUMBER: u32, VN_IOCTL_QUERY and so on
- * @VN_NL_CALL_ARGUMENT: the struct of the call, as long as its size says
+ * @VN_NL_CALL_ARGUMENT: the struct of the call, as long as its size says; or of HEALTH
  */
 enum vn_nl_call {
 	/* private: */

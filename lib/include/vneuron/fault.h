@@ -52,6 +52,9 @@ const char *vn_fault_name(uint32_t kind);
 
 /**
  * vn_chip_lost - is a chip lost now?
+ *
+ * Of another process's device (vn_open() of "pid:"), these two tell what the last
+ * vn_device_query() has found.
  */
 bool vn_chip_lost(vn_device_t dev, uint32_t chip);
 
