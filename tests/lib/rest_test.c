@@ -17,7 +17,7 @@
 /* How long completions are counted. */
 #define WATCH_MS 400u
 /* Rests that are long: then all rest at once, nearly all the time. */
-#define LONG_US 10000u
+#define LONG_US 5000u
 
 static vn_device_t dev;
 static uint32_t writers;
@@ -128,6 +128,7 @@ static void test_rests(bool waits)
 	sleep_ms(100);
 	busy = watch();
 	c.budget_ns = 1;
+	c.deadline_ns = LONG;
 	c.progress = when_slow;
 	c.arg = &seen;
 	err = vn_sled_drain(dev, at.sled, &c, NULL);
@@ -138,7 +139,7 @@ static void test_rests(bool waits)
 	tap_ok(err == -ECANCELED && seen.slow_us >= LONG_US, "%s: %u writers rest for %u us", who,
 	       writers, seen.slow_us);
 	/* How long a worker takes to come differs more. */
-	tap_ok(busy && seen.done >= (waits ? busy : busy / 2),
+	tap_ok(busy && seen.done >= (waits ? busy - busy / 4 : busy / 2),
 	       "%s: a bystander completes %llu in %u ms meanwhile, and %llu while they don't", who,
 	       (unsigned long long)seen.done, WATCH_MS, (unsigned long long)busy);
 	tap_ok(!bad, "%s: nothing fails", who);
