@@ -42,8 +42,9 @@ static int sum(struct band *b, vn_comm_t comm, struct vn_mem m[2], uint32_t roun
 	for (uint32_t i = 0; i < WORDS; i++)
 		in[i] = round * ((uint32_t)rank + 1);
 	err = vn_op_start(&op, comm, NULL, NULL) ?: vn_comm_sync(comm, LONG);
+	/* What was right may have been lost since. */
 	for (uint32_t i = 0; !err && i < WORDS; i++)
-		if (out[i] != want) {
+		if (out[i] != want && !vn_chip_lost(b->dev, (uint32_t)b->rank)) {
 			tap_diag("rank %d, round %u: %u, want %u", b->rank, round, out[i], want);
 			++*wrong;
 			break;
