@@ -137,7 +137,7 @@ SLED|drain
 --operation 0: want 1 to 16 hex|drain 0 --operation 0
 --operation 0x1: want|drain 0 --operation 0x1
 --operation 12345678123456789: want|drain 0 --operation 12345678123456789
-there are: list status drain cancel undrain restore journal$|uncordon 3
+there are: list status drain cancel undrain maintain restore journal$|uncordon 3
 SLED|cancel
 'x' is no sled|cancel x
 --operation 0: want 1 to 16 hex|cancel 0 --operation 0
@@ -151,6 +151,12 @@ done
 bad 1 'sled 0: it is in service$' "what is in service can't come back" sled undrain 0
 bad 1 'no sled 99' "nor what is not there" sled undrain 99
 bad 2 "'x' is no sled" "nor what is no sled" sled undrain x
+bad 1 'sled 0: it is in_service' "what is in service keeps its power" sled maintain 0
+bad 1 'no sled 99' "so does what is not there" sled maintain 99
+bad 2 "--reason: a control" "a reason is a line" sled maintain 0 --reason $'a\nb'
+bad 2 "--operation zz: want" "a number is one" sled maintain 0 --operation zz
+bad 1 'its 2 chips want as many slots, 0 are free: 2 short' "no room comes" \
+	-d embedded:sleds=3,chips=2 sled drain 0 --wait --deadline 1
 
 bad 1 'sled 0: nothing is draining this sled$' "nothing to call off" sled cancel 0
 bad 1 'no sled 4: there are sleds 0 to 3$' "nor where no sled is" sled cancel 4

@@ -209,7 +209,28 @@ let_go 0 drained
 bad 1 'sled 0: too late: its chips are elsewhere \(' "when it is done, too" \
 	sled cancel 0 --operation beef
 bad 1 'sled 0: nothing is draining this sled \(' "which is nothing to call off" sled cancel 0
+watch power -- -j event watch --count 1 --timeout 60
+good "power off" -j sled maintain 0 --reason fan --operation feed
+is 'fields($d, "sled:n state:s operation:s") && $d->{state} eq "maintenance" &&
+	$d->{operation} eq "000000000000feed"' "and is told so"
+wait "${job[-1]}"
+cp "$tmp/power" "$tmp/out"
+is '$d->{from} eq "drained" && $d->{to} eq "maintenance" && $d->{reason} eq "fan"' "watchers see it"
+bad 1 'sled 0: it is maintenance' "it has none to lose" sled maintain 0
+bad 1 '0 are free there: ' "no chip comes there" sled drain 1 --to 0
 good "coming back" sled undrain 0
+home_again
+hold hold 0 beef committed
+("$ctl" sled drain 1 --wait --deadline 60 --budget 1000 >"$tmp/waits" 2>&1; echo $? >>"$tmp/waits") &
+sleep 0.5
+let_go 0 drained
+good "room comes" sled undrain 0
+wait $!
+[ "$(tail -1 "$tmp/waits")" = 0 ]
+ok $? "who waits for room has it: $(head -1 "$tmp/waits")"
+good "coming back" sled undrain 1
+good "home" sled drain 0 --to 1 --budget 1000
+good "and the other one" sled undrain 0
 home_again
 chmod 660 /dev/vneuron0
 finish

@@ -14,6 +14,8 @@
 
 int sled_drain(struct ctl *c);
 extern const struct ctl_option sled_drain_options[];
+int sled_maintain(struct ctl *c);
+extern const struct ctl_option sled_maintain_options[];
 int sled_cancel(struct ctl *c);
 extern const struct ctl_option sled_cancel_options[];
 int sled_restore(struct ctl *c);
@@ -22,6 +24,9 @@ extern const struct ctl_option sled_journal_options[]; /* the one is --journal *
 
 /* "s3", as the lists print it, or "3". Exit status. */
 int sled_number(const struct ctl *c, const char *text, uint64_t *n);
+/* Options that several have: 0 or NULL without. Exit status. */
+int sled_operation(const struct ctl *c, int opt, uint64_t *operation);
+int sled_reason(const struct ctl *c, int opt, const char **to);
 /* Is there sled n, which was given as text? After ctl_open(). Exit status. */
 int sled_check(const struct ctl *c, const char *text, uint64_t n);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "out.h"
@@ -17,6 +18,8 @@
 #define DEADLINE_MAX_S 86400
 /* The line on the terminal changes so often. */
 #define SHOW_NS 100000000ull
+/* Between two tries, with --wait. */
+#define WAIT_NS 100000000ull
 
 enum {
 	OPT_REASON,
@@ -25,6 +28,7 @@ enum {
 	OPT_TO,
 	OPT_OPERATION,
 	OPT_DRY_RUN,
+	OPT_WAIT,
 	OPT_JOURNAL,
 };
 
@@ -35,6 +39,7 @@ const struct ctl_option sled_drain_options[] = {
 	[OPT_TO] = { "to", "SLED", "where its chips go (any that has room)" },
 	[OPT_OPERATION] = { "operation", "HEX", "its number (a random one)" },
 	[OPT_DRY_RUN] = { "dry-run", NULL, "say what it would take, change nothing" },
+	[OPT_WAIT] = { "wait", NULL, "wait for another operation to end, or for room" },
 	[OPT_JOURNAL] = { "journal", "FILE", "where each step is kept, or none" },
 	{ NULL, NULL, NULL },
 };
@@ -52,6 +57,7 @@ struct drain {
 	uint64_t bytes; /* on the sled, before they moved */
 	bool stepped;
 	bool off;
+	uint64_t waited_ns;
 	bool terminal;
 	int width; /* of the line there */
 	uint32_t shown_state;
@@ -178,6 +184,21 @@ static void print_json(const struct drain *d)
 	json_object_end(j);
 }
 
+/* Another operation is at the sled, or its chips find no room: that may pass. */
+static bool again(struct drain *d, int err)
+{
+	const struct timespec ts = { .tv_nsec = WAIT_NS };
+
+	if (!d->c->option[OPT_WAIT] || (err != -EBUSY && err != -ENOSPC) || d->stepped)
+		return false;
+	d->off = signalled();
+	if (d->off || d->waited_ns >= d->config.deadline_ns)
+		return false;
+	nanosleep(&ts, NULL);
+	d->waited_ns += WAIT_NS;
+	return true;
+}
+
 static int drain(struct drain *d)
 {
 	int err;
@@ -185,7 +206,9 @@ static int drain(struct drain *d)
 	d->terminal = isatty(STDERR_FILENO);
 	d->config.progress = progress;
 	d->config.arg = d;
-	err = vn_sled_drain(d->c->dev, (uint32_t)d->sled, &d->config, &d->report);
+	do {
+		err = vn_sled_drain(d->c->dev, (uint32_t)d->sled, &d->config, &d->report);
+	} while (again(d, err));
 	clear_line(d);
 	if (err && d->off)
 		return ctl_fail("sled %" PRIu64 ": called off, all is as it was", d->sled);
@@ -246,25 +269,24 @@ static int plan(struct drain *d)
 
 /* ---- what is asked for ----------------------------------------------------------- */
 
-static int read_reason(struct drain *d)
+int sled_reason(const struct ctl *c, int opt, const char **to)
 {
-	const char *reason = d->c->option[OPT_REASON], *s;
+	const char *reason = c->option[opt], *s;
 
-	d->config.reason = reason;
+	*to = reason;
 	if (!reason)
 		return CTL_OK;
 	for (s = reason; *s; s++)
 		if (iscntrl((unsigned char)*s))
-			return ctl_usage(d->c, "--reason: a control character (byte %zu)",
+			return ctl_usage(c, "--reason: a control character (byte %zu)",
 					 (size_t)(s - reason));
 	if (s - reason >= VN_REASON)
-		return ctl_usage(d->c, "--reason: %zu bytes; at most %d", (size_t)(s - reason),
+		return ctl_usage(c, "--reason: %zu bytes; at most %d", (size_t)(s - reason),
 				 VN_REASON - 1);
 	return CTL_OK;
 }
 
-/* 0 without the option. */
-static int read_operation(const struct ctl *c, int opt, uint64_t *operation)
+int sled_operation(const struct ctl *c, int opt, uint64_t *operation)
 {
 	const char *text = c->option[opt];
 
@@ -286,7 +308,7 @@ static int read_options(struct drain *d)
 
 	ret = sled_number(c, c->args[0], &d->sled);
 	if (!ret)
-		ret = read_reason(d);
+		ret = sled_reason(c, OPT_REASON, &d->config.reason);
 	if (!ret)
 		ret = ctl_option_number(c, OPT_BUDGET, false, BUDGET_MS, 1, VN_BUDGET_MAX / 1000000,
 					&budget);
@@ -298,7 +320,7 @@ static int read_options(struct drain *d)
 	if (!ret && c->option[OPT_TO] && d->to == d->sled)
 		ret = ctl_usage(c, "--to %s: that is the sled to be drained", c->option[OPT_TO]);
 	if (!ret)
-		ret = read_operation(c, OPT_OPERATION, &d->config.operation);
+		ret = sled_operation(c, OPT_OPERATION, &d->config.operation);
 	if (ret)
 		return ret;
 	d->config.budget_ns = budget * 1000000;
@@ -338,7 +360,7 @@ int sled_cancel(struct ctl *c)
 
 	ret = sled_number(c, c->args[0], &sled);
 	if (!ret)
-		ret = read_operation(c, 0, &operation);
+		ret = sled_operation(c, 0, &operation);
 	if (!ret)
 		ret = ctl_open(c);
 	if (!ret)
