@@ -73,10 +73,7 @@ struct vn_drain_config {
 	const char *journal;
 };
 
-#define VN_DRAIN_CONFIG_INITIALIZER                                                                \
-	{                                                                                          \
-		.size = sizeof(struct vn_drain_config), .to = VN_ANY_SLED                          \
-	}
+#define VN_DRAIN_CONFIG_INITIALIZER { .size = sizeof(struct vn_drain_config), .to = VN_ANY_SLED }
 
 /**
  * vn_sled_plan - what draining it would take: nothing changes
