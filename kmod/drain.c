@@ -30,7 +30,7 @@ struct session {
 	u32 fault, slot;
 	struct vn_moves moves;
 	struct vn_pace pace;
-	u32 rounds;
+	u32 rounds, given_up;		/* of copying; pauses */
 	u64 stop_bytes, waits;
 	u64 left;			/* written meanwhile, after the last round */
 	u32 slow_us;			/* rest of who writes */
@@ -55,12 +55,17 @@ static u64 dirty_bytes(const struct session *s)
 	return n;
 }
 
+static u64 pause_ns(const struct session *s, u64 dirty)
+{
+	return vn_pace_pause_ns(&s->pace, dirty, s->budget_ns);
+}
+
 /* Where copying does not catch up, writers rest. */
 static void slow_down(struct session *s)
 {
 	u64 left = dirty_bytes(s);
 
-	if (s->rounds > 1 && vn_pace_ns(&s->pace, left) > s->budget_ns)
+	if (s->rounds > 1 && pause_ns(s, left) > s->budget_ns)
 		s->slow_us = vn_drain_slow(s->left, left, s->slow_us);
 	s->left = left;
 	vn_moves_slow(&s->moves, s->slow_us);
@@ -83,8 +88,11 @@ static int round_of(struct session *s)
 	struct vn_copied c = { .deadline = KTIME_MAX };
 	struct vn_moves_way w = { .m = &s->moves };
 	int err = 0;
+	u64 began;
 
+	began = ktime_get_ns();
 	vn_moves_take(&s->moves);
+	vn_pace_fenced(&s->pace, ktime_get_ns() - began);
 	while (!err && vn_moves_next(&w))
 		err = w.mem->move ? copy_pieces(s, w.mem, &c) : 0;
 	vn_moves_stop(&w);
@@ -99,9 +107,8 @@ static int round_of(struct session *s)
 
 /* ---- the pause --------------------------------------------------------------- */
 
-static int stop_copy(struct session *s, u64 deadline)
+static int stop_copy(struct session *s, struct vn_copied *c)
 {
-	struct vn_copied c = { .deadline = deadline };
 	struct vn_mem *mem;
 	int err = 0;
 	u32 i;
@@ -109,11 +116,11 @@ static int stop_copy(struct session *s, u64 deadline)
 	vn_moves_for_each(&s->moves, i, mem)
 		vn_move_take(mem);
 	vn_moves_for_each(&s->moves, i, mem) {
-		c.room = U64_MAX;
-		err = err ?: vn_sled_check(&s->op, &s->moves) ?: vn_move_copy(mem, &c);
+		c->room = U64_MAX;
+		err = err ?: vn_sled_check(&s->op, &s->moves) ?: vn_move_copy(mem, c);
 	}
-	s->stop_bytes = c.bytes;
-	s->op.progress.copied_bytes += c.bytes;
+	s->stop_bytes = c->bytes;
+	s->op.progress.copied_bytes += c->bytes;
 	return err;
 }
 
@@ -121,16 +128,18 @@ static int stop_copy(struct session *s, u64 deadline)
 static int commit(struct session *s)
 {
 	u64 waits = atomic64_read(&fence_waits), began, deadline;
+	struct vn_copied c = {};
 	int err;
 
 	mutex_lock(&vn_server.hbm_lock);
 	began = ktime_get_ns();
-	deadline = began + s->budget_ns * VN_FENCE_BUDGETS;
+	deadline = began + s->budget_ns * vn_drain_budgets(s->given_up);
+	c.deadline = deadline;
 	vn_sled_pass(&s->op, VN_SLED_FENCED);
 	vn_moves_fence(&s->moves);
 	err = vn_pool_quiesce_until(deadline) ? 0 : -ETIME;
 	vn_sled_pass(&s->op, VN_SLED_STOPCOPY);
-	err = err ?: stop_copy(s, deadline);
+	err = err ?: stop_copy(s, &c);
 	if (!err && ktime_get_ns() > deadline)
 		err = -ETIME;
 	err = err ?: vn_sled_verified(&s->op, &s->moves);
@@ -140,6 +149,8 @@ static int commit(struct session *s)
 	}
 	vn_moves_unfence(&s->moves);
 	s->op.progress.pause_ns = ktime_get_ns() - began;
+	vn_pace_fenced(&s->pace, s->op.progress.pause_ns - c.ns);
+	s->given_up += err == -ETIME;
 	vn_sled_pass(&s->op, err ? VN_SLED_PRECOPY : VN_SLED_COMMITTED);
 	mutex_unlock(&vn_server.hbm_lock);
 	vn_move_wake();
@@ -211,7 +222,7 @@ static int step(struct session *s, struct vn_drain_step *a)
 	case VN_SLED_COMMITTED:
 		if (s->op.state != VN_SLED_PRECOPY || !s->rounds)
 			return -EINVAL;
-		return vn_pace_ns(&s->pace, dirty_bytes(s)) > s->budget_ns ? -EAGAIN : commit(s);
+		return pause_ns(s, dirty_bytes(s)) > s->budget_ns ? -EAGAIN : commit(s);
 	case VN_SLED_DRAINED:
 		if (s->op.state != VN_SLED_COMMITTED)
 			return -EINVAL;
@@ -233,7 +244,7 @@ static void tell(struct session *s, struct vn_drain_step *a, bool round)
 		p->total_bytes = vn_moves_total(&s->moves);
 	p->dirty_bytes = s->op.state == VN_SLED_PRECOPY ? vn_moves_dirty(&s->moves) : 0;
 	mutex_unlock(&vn_server.hbm_lock);
-	p->estimate_ns = vn_pace_ns(&s->pace, p->dirty_bytes);
+	p->estimate_ns = s->op.state == VN_SLED_PRECOPY ? pause_ns(s, p->dirty_bytes) : 0;
 	a->state = vn_sled_faulted(s->op.sled) ? VN_SLED_FAULTED : s->op.state;
 	a->rounds = s->rounds;
 	a->total_bytes = p->total_bytes;

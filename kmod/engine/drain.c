@@ -7,6 +7,9 @@
 #define SLOW_MIN_US	50u
 #define SLOW_MAX_US	20000u
 
+/* Pauses that are given up before the next ones may take a budget more. */
+#define PATIENCE	4u
+
 bool vn_drain_edge(u32 from, u32 to)
 {
 	if (from >= VN_SLED_STATES || to >= VN_SLED_STATES || from == to)
@@ -139,4 +142,25 @@ u64 vn_pace_ns(const struct vn_pace *p, u64 bytes)
 		rate >>= 1;
 	}
 	return s * NS_PER_S + bytes * NS_PER_S / rate;
+}
+
+void vn_pace_fenced(struct vn_pace *p, u64 ns)
+{
+	p->fence_ns = ns > p->fence_ns / 2 ? ns : p->fence_ns / 2;
+}
+
+u64 vn_pace_pause_ns(const struct vn_pace *p, u64 bytes, u64 budget_ns)
+{
+	u64 copy = vn_pace_ns(p, bytes), fence = p->fence_ns;
+
+	if (fence > budget_ns / 2)
+		fence = budget_ns / 2;
+	return copy > ~0ull - fence ? ~0ull : copy + fence;
+}
+
+u32 vn_drain_budgets(u32 given_up)
+{
+	u32 n = 1 + given_up / PATIENCE;
+
+	return n < VN_FENCE_BUDGETS ? n : VN_FENCE_BUDGETS;
 }

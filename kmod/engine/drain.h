@@ -34,13 +34,26 @@ struct vn_moves {
 int vn_drain_place(const struct vn_switch *sw, const struct vn_sled *sleds, u32 sled, u32 to,
 		   struct vn_moves *m);
 
-/* How fast it copies, as measured so far. */
+/* How fast it copies, and how long it takes to keep writers out, as measured so far. */
 struct vn_pace {
 	u64 bytes, ns;
+	u64 fence_ns;			/* lately; long ones are soon forgotten */
 };
 
 /* How long so many bytes take; U64_MAX while nothing is known, 0 for none. */
 u64 vn_pace_ns(const struct vn_pace *p, u64 bytes);
+/* It took so long until nobody wrote, and what else of a pause is no copying. */
+void vn_pace_fenced(struct vn_pace *p, u64 ns);
+/*
+ * How long a pause would be in which so many bytes are copied. For all but copying at most
+ * half of the budget is set aside: so what is little enough is tried, however long that took.
+ */
+u64 vn_pace_pause_ns(const struct vn_pace *p, u64 bytes, u64 budget_ns);
+/*
+ * How many budgets a pause may take, after so many that were given up: one, and more only
+ * where that is never enough.
+ */
+u32 vn_drain_budgets(u32 given_up);
 /*
  * How long who writes is to rest, after a round that left so many bytes written, when
  * the one before had left so many, and how long it was then. Nothing while it gets less.

@@ -29,7 +29,7 @@ struct embed_session {
 	u32 fault, slot;
 	struct vn_moves moves;
 	struct vn_pace pace;
-	u32 rounds;
+	u32 rounds, given_up; /* of copying; pauses */
 	u64 copied, stop_bytes, pause_ns, waits;
 	u64 total; /* on the sled */
 	u64 left; /* written meanwhile, after the last round */
@@ -91,8 +91,8 @@ static int pass(struct embed_session *s, u64 deadline)
 	embed_runners_wait(s->dev);
 	if (!holder)
 		return 0;
-	/* Any write may take a moment. */
-	if (vn_now() - began < HOLDS_NS)
+	/* Any write may take a moment: he was given no more. */
+	if (deadline - began < HOLDS_NS)
 		return -ETIME;
 	return vn_fail(-EBUSY,
 		       "sled %u: thread %d holds HBM (vn_mem_begin() without vn_mem_end()) for too "
@@ -193,12 +193,17 @@ static void set_slow(struct embed_session *s, u32 us)
 	pthread_mutex_unlock(&s->dev->objects);
 }
 
+static u64 pause_ns(const struct embed_session *s, u64 dirty)
+{
+	return vn_pace_pause_ns(&s->pace, dirty, s->budget_ns);
+}
+
 /* Where copying does not catch up, writers rest. */
 static void slow_down(struct embed_session *s)
 {
 	u64 total, left = dirty_bytes(s, &total);
 
-	if (s->rounds > 1 && vn_pace_ns(&s->pace, left) > s->budget_ns)
+	if (s->rounds > 1 && pause_ns(s, left) > s->budget_ns)
 		s->slow_us = vn_drain_slow(s->left, left, s->slow_us);
 	s->left = left;
 	set_slow(s, s->slow_us);
@@ -209,6 +214,7 @@ static int round_of(struct embed_session *s)
 	struct embed_copied c = { .faults = &s->dev->faults, .deadline = UINT64_MAX };
 	struct embed_context *ctx;
 	struct embed_mem *m;
+	u64 began = vn_now();
 	bool more = true;
 	int err;
 
@@ -217,6 +223,7 @@ static int round_of(struct embed_session *s)
 	pthread_mutex_unlock(&s->dev->objects);
 	/* Who marked before it was taken has written what he marked. */
 	err = pass(s, vn_now() + STAY_NS);
+	vn_pace_fenced(&s->pace, vn_now() - began);
 	while (!err && more)
 		err = check(s) ?: copy_piece(s, &c, &more);
 	s->pace.bytes += c.bytes;
@@ -238,9 +245,8 @@ static void fence(struct embed_session *s, u32 on)
 	for_each_move(s, ctx, m) vn_xchg(&m->hbm.fenced, on);
 }
 
-static int stop_copy(struct embed_session *s, u64 deadline)
+static int stop_copy(struct embed_session *s, struct embed_copied *c)
 {
-	struct embed_copied c = { .faults = &s->dev->faults, .deadline = deadline };
 	struct embed_context *ctx;
 	struct embed_mem *m;
 	int err = 0;
@@ -250,11 +256,11 @@ static int stop_copy(struct embed_session *s, u64 deadline)
 		if (err)
 			continue;
 		vn_hbm_take(m->move->dirty, m->move->taken, m->move->words);
-		c.room = UINT64_MAX;
-		err = check(s) ?: embed_move_copy(m, &c);
+		c->room = UINT64_MAX;
+		err = check(s) ?: embed_move_copy(m, c);
 	}
-	s->stop_bytes = c.bytes;
-	s->copied += c.bytes;
+	s->stop_bytes = c->bytes;
+	s->copied += c->bytes;
 	return err;
 }
 
@@ -285,23 +291,27 @@ static int commit(struct embed_session *s)
 {
 	struct embed_device *dev = s->dev;
 	u64 began, deadline, waits = READ_ONCE(dev->fence_waits);
+	struct embed_copied c = { .faults = &dev->faults };
 	int err;
 
 	go(s, VN_SLED_FENCED);
 	began = vn_now();
-	deadline = began + s->budget_ns * VN_FENCE_BUDGETS;
+	deadline = began + s->budget_ns * vn_drain_budgets(s->given_up);
+	c.deadline = deadline;
 	pthread_mutex_lock(&dev->objects);
 	fence(s, 1);
 	pthread_mutex_unlock(&dev->objects);
 	err = pass(s, deadline);
 	pthread_mutex_lock(&dev->objects);
 	go(s, VN_SLED_STOPCOPY);
-	err = err ?: stop_copy(s, deadline);
+	err = err ?: stop_copy(s, &c);
 	if (!err && vn_now() > deadline)
 		err = -ETIME;
 	err = err ?: verified(s) ?: flip(s);
 	fence(s, 0);
 	s->pause_ns = vn_now() - began;
+	vn_pace_fenced(&s->pace, s->pause_ns - c.ns);
+	s->given_up += err == -ETIME || err == -EBUSY;
 	go(s, err ? VN_SLED_PRECOPY : VN_SLED_COMMITTED);
 	pthread_cond_broadcast(&dev->unfenced);
 	pthread_mutex_unlock(&dev->objects);
@@ -527,7 +537,7 @@ static int step(struct embed_session *s, u32 to)
 	case VN_SLED_COMMITTED:
 		if (s->state != VN_SLED_PRECOPY || !s->rounds)
 			return -EINVAL;
-		if (vn_pace_ns(&s->pace, dirty_bytes(s, &total)) > s->budget_ns)
+		if (pause_ns(s, dirty_bytes(s, &total)) > s->budget_ns)
 			return -EAGAIN;
 		return commit(s);
 	case VN_SLED_DRAINED:
@@ -554,7 +564,7 @@ static void tell(struct embed_session *s, struct vn_drain_step *a, bool round)
 	a->rounds = s->rounds;
 	a->copied_bytes = s->copied;
 	a->rate = vn_pace_rate(&s->pace);
-	a->estimate_ns = vn_pace_ns(&s->pace, a->dirty_bytes);
+	a->estimate_ns = s->state == VN_SLED_PRECOPY ? pause_ns(s, a->dirty_bytes) : 0;
 	a->pause_ns = s->pause_ns;
 	a->stop_bytes = s->stop_bytes;
 	a->waits = s->waits;

@@ -17,7 +17,7 @@
 /* Any sled but the one that is drained. */
 #define VN_ANY_SLED		0xffffffffu
 #define VN_REASON		64
-/* The fence's own deadline: so many budgets. */
+/* The fence's own deadline: at most so many budgets. */
 #define VN_FENCE_BUDGETS	4
 /* Longest budget of a pause, nanoseconds: a minute. */
 #define VN_BUDGET_MAX		60000000000ULL
@@ -169,7 +169,9 @@ enum vn_sled_fault {
  * @copied_bytes: out, in all
  * @dirty_bytes: out, written since they were copied
  * @rate: out, bytes a second that copying has made so far
- * @estimate_ns: out, time to copy what is dirty at that rate
+ * @estimate_ns: out, how long a pause would be: to copy what is dirty at that rate, and to
+ *	keep writers out as long as that took lately (at most half of the budget is set
+ *	aside for that)
  * @pause_ns: out, how long writers were kept out; 0 before COMMITTED
  * @stop_bytes: out, copied in that time
  * @waits: out, times that a descriptor met the fence
@@ -179,9 +181,10 @@ enum vn_sled_fault {
  * @reserved: zero
  *
  * EAGAIN: COMMITTED was wanted, but @estimate_ns exceeds the budget; the session
- * stays in PRECOPY. ETIME: the pause got longer than VN_FENCE_BUDGETS budgets:
- * it is in PRECOPY again. EIO: a page is not as it was read; or the sled has not passed,
- * and is FAULTED. EHOSTDOWN: it is lost, and FAULTED, or a sled is to which its chips go.
+ * stays in PRECOPY. ETIME: the pause got longer than the budget, or, when that has
+ * happened a few times, than up to VN_FENCE_BUDGETS of it: it is in PRECOPY again. EIO: a
+ * page is not as it was read; or the sled has not passed, and is FAULTED. EHOSTDOWN: it is
+ * lost, and FAULTED, or a sled is to which its chips go.
  * ENETUNREACH: there is no way there. ECANCELED: somebody has called it off; no step is
  * left but closing it. Whatever fails before COMMITTED leaves all as it was. EINVAL: no
  * such step from here.

@@ -48,9 +48,10 @@ struct vn_drain_report {
  * struct vn_drain_config - how to drain
  * @size: sizeof(struct vn_drain_config)
  * @to: sled for its chips, or VN_ANY_SLED
- * @budget_ns: how long writers may be kept out; 0: 10 ms. They are only when what is left
- *	to copy takes no longer, as measured; should it take longer than VN_FENCE_BUDGETS
- *	of that, they are let in again, and it goes on copying
+ * @budget_ns: how long writers may be kept out; 0: 10 ms. They are only when keeping
+ *	them out and copying what is left take no longer, as measured; should it take
+ *	longer, they are let in again, and it goes on copying. Where that happens again and
+ *	again it may take up to VN_FENCE_BUDGETS of that
  * @deadline_ns: how long it may copy before it gives up; 0: a minute
  * @operation: its number; 0: a random one. Asking again with the number of one that
  *	is done succeeds, and does nothing
