@@ -153,6 +153,12 @@ static int connect_at(const char *dir, uint32_t pid, uint32_t number, int *fd)
 		return err;
 	if (err)
 		return vn_fail(err, "pid:%u: %s: %s", pid, at.sun_path, strerror(-err));
+	/* A child may have its listener, but not its thread. */
+	if (!alive(pid)) {
+		close(*fd);
+		unlink(at.sun_path);
+		return -ENOENT;
+	}
 	err = vn_control_peer(*fd, &uid, &who);
 	if (err || (uint32_t)who != pid) {
 		close(*fd);
