@@ -585,9 +585,10 @@ static void test_refused(const struct holder *h)
 	struct vn_query query = { .size = sizeof(query), .flags = 1 };
 	struct vn_drain_step step = { .size = sizeof(step), .to = VN_SLED_CORDONED };
 	struct vn_sled_query sled = { .size = sizeof(sled), .sled = 4 };
-	static char big[6000] = { 0 };
+	static char big[6000], huge[20000];
 	int fd = connect_raw(h);
 	struct nl_msg *m;
+	size_t n;
 
 	refused(fd, request(77, 0), -EOPNOTSUPP, "no such command", "an unknown command");
 	refused(fd, request(VN_NL_CMD_QUEUE, 0), -EOPNOTSUPP, "as a dump", "one queue");
@@ -612,6 +613,19 @@ static void test_refused(const struct holder *h)
 	big[2999] = 1;
 	refused(fd, call(VN_IOCTL_QUERY, big, 3000), -E2BIG, "ARGUMENT", "a longer struct");
 	tap_ok(answered(fd, "abc", 3, NULL, 0) == -EBADMSG, "three bytes");
+	m = request(VN_NL_CMD_DEVICE, 0);
+	n = nlmsg_hdr(m)->nlmsg_len;
+	memcpy(big, nlmsg_hdr(m), n);
+	nlmsg_free(m);
+	tap_ok(answered(fd, big, n + 8, NULL, 0) == -EBADMSG, "more than a message");
+	((struct nlmsghdr *)big)->nlmsg_len = n + 4;
+	tap_ok(answered(fd, big, n, NULL, 0) == -EBADMSG, "less than it says");
+	((struct nlmsghdr *)big)->nlmsg_len = NLMSG_HDRLEN + 2;
+	tap_ok(answered(fd, big, NLMSG_HDRLEN + 2, NULL, 0) == -EBADMSG, "half a header");
+	((struct nlmsghdr *)big)->nlmsg_type = NLMSG_DONE;
+	((struct nlmsghdr *)big)->nlmsg_len = n;
+	tap_ok(answered(fd, big, n, NULL, 0) == -EOPNOTSUPP, "another kind of message");
+	tap_ok(answered(fd, huge, sizeof(huge), NULL, 0) == -EMSGSIZE, "too long a packet");
 	query.flags = 0;
 	m = call(VN_IOCTL_QUERY, &query, sizeof(query));
 	tap_ok(answered(fd, nlmsg_hdr(m), nlmsg_hdr(m)->nlmsg_len, NULL, 0) == 0,
