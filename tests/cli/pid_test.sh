@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 # The module is seen by itself.
-if [ $home = kernel ]; then
+if [ "$home" = kernel ]; then
 	skip "only embedded: the device of another process"
 	finish
 fi
