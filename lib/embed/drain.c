@@ -178,7 +178,8 @@ static int copy_piece(struct embed_session *s, struct embed_copied *c, bool *mor
 	err = embed_move_copy(m, c);
 	pthread_mutex_lock(&s->dev->objects);
 	m->move->copying = false;
-	pthread_cond_broadcast(&s->dev->unfenced);
+	if (m->leaving)
+		pthread_cond_broadcast(&s->dev->unfenced);
 	pthread_mutex_unlock(&s->dev->objects);
 	return err;
 }
@@ -245,20 +246,19 @@ static void fence(struct embed_session *s, u32 on)
 	for_each_move(s, ctx, m) vn_xchg(&m->hbm.fenced, on);
 }
 
+/* Without locks, too: who has nothing here goes on. */
 static int stop_copy(struct embed_session *s, struct embed_copied *c)
 {
 	struct embed_context *ctx;
 	struct embed_mem *m;
+	bool more = true;
 	int err = 0;
 
-	for_each_move(s, ctx, m)
-	{
-		if (err)
-			continue;
-		vn_hbm_take(m->move->dirty, m->move->taken, m->move->words);
-		c->room = UINT64_MAX;
-		err = check(s) ?: embed_move_copy(m, c);
-	}
+	pthread_mutex_lock(&s->dev->objects);
+	for_each_move(s, ctx, m) vn_hbm_take(m->move->dirty, m->move->taken, m->move->words);
+	pthread_mutex_unlock(&s->dev->objects);
+	while (!err && more)
+		err = check(s) ?: copy_piece(s, c, &more);
 	s->stop_bytes = c->bytes;
 	s->copied += c->bytes;
 	return err;
@@ -302,11 +302,11 @@ static int commit(struct embed_session *s)
 	fence(s, 1);
 	pthread_mutex_unlock(&dev->objects);
 	err = pass(s, deadline);
-	pthread_mutex_lock(&dev->objects);
 	go(s, VN_SLED_STOPCOPY);
 	err = err ?: stop_copy(s, &c);
 	if (!err && vn_now() > deadline)
 		err = -ETIME;
+	pthread_mutex_lock(&dev->objects);
 	err = err ?: verified(s) ?: flip(s);
 	fence(s, 0);
 	s->pause_ns = vn_now() - began;
