@@ -6,6 +6,7 @@
  */
 #include <vneuron/fault.h>
 
+#include "netlink.h"
 #include "holder.h"
 
 /* ---- looking ---------------------------------------------------------------------------- */
@@ -35,6 +36,96 @@ static void test_look(const struct holder *h)
 		       strstr(vn_error(), "only looking and draining"),
 	       "%s", vn_error());
 	vn_close(d);
+}
+
+/* What there is of a kind: how many, and of one the attributes. */
+struct seen {
+	unsigned int n;
+	uint32_t a[5];
+	uint64_t bytes;
+};
+
+static int see_window(struct nlattr *const *at, void *arg)
+{
+	struct seen *s = arg;
+
+	s->n++;
+	s->a[0] = vn_nl_u32(at, VN_NL_A_CHIP);
+	s->a[1] = vn_nl_u32(at, VN_NL_A_ACCESS);
+	s->bytes = vn_nl_u64(at, VN_NL_A_BYTES);
+	return 0;
+}
+
+static int see_plan(struct nlattr *const *at, void *arg)
+{
+	struct seen *s = arg;
+
+	s->n++;
+	s->a[0] = vn_nl_u32(at, VN_NL_A_PROGRAMS);
+	s->a[1] = vn_nl_u32(at, VN_NL_A_DESCS);
+	s->bytes = vn_nl_u64(at, VN_NL_A_LAUNCHES);
+	return 0;
+}
+
+static int see_context(struct nlattr *const *at, void *arg)
+{
+	struct seen *s = arg;
+
+	s->n++;
+	s->a[0] = vn_nl_u32(at, VN_NL_A_QUEUES);
+	s->a[1] = vn_nl_u32(at, VN_NL_A_WINDOWS);
+	s->a[2] = vn_nl_u32(at, VN_NL_A_PID);
+	s->bytes = vn_nl_u64(at, VN_NL_A_HBM_USED);
+	return 0;
+}
+
+static int see_device(struct nlattr *const *at, void *arg)
+{
+	struct seen *s = arg;
+
+	s->n++;
+	s->a[0] = vn_nl_u32(at, VN_NL_A_CHIPS);
+	s->a[1] = vn_nl_u32(at, VN_NL_A_CONTEXTS);
+	s->bytes = vn_nl_u64(at, VN_NL_A_HBM_BYTES);
+	return 0;
+}
+
+static int give_up(struct nlattr *const *at, void *arg)
+{
+	(void)at;
+	++*(unsigned int *)arg;
+	return -ECANCELED;
+}
+
+static void test_objects(void)
+{
+	struct holder h = holder(1, false);
+	struct seen w = { 0 }, p = { 0 }, c = { 0 }, d = { 0 };
+	vn_device_t dev_there = reach(&h);
+	unsigned int n = 0;
+	struct vn_nl *nl;
+
+	tell(&h, HAVE_SOME);
+	NEED(vn_nl_open_device(dev_there, &nl));
+	tap_ok(!vn_nl_dump(nl, VN_NL_CMD_WINDOW, see_window, &w) && w.n == 1 && w.a[0] == 3 &&
+		       w.a[1] == VN_ACCESS_REMOTE_READ && w.bytes == 4096,
+	       "its window");
+	tap_ok(!vn_nl_dump(nl, VN_NL_CMD_PLAN, see_plan, &p) && p.n == 1 && p.a[0] == 2 &&
+		       p.a[1] >= 2 && p.bytes == 3,
+	       "its plan, launched %llu times", (unsigned long long)p.bytes);
+	tap_ok(!vn_nl_dump(nl, VN_NL_CMD_CONTEXT, see_context, &c) && c.n == 1 && c.a[0] == 1 &&
+		       c.a[1] == 1 && c.a[2] == (uint32_t)h.pid && c.bytes >= 3 * 4096,
+	       "and whose they are");
+	tap_ok(!vn_nl_dump(nl, VN_NL_CMD_DEVICE, see_device, &d) && d.n == 1 && d.a[0] == 6 &&
+		       d.a[1] == 1 && d.bytes == 6ull * (64 << 20),
+	       "on what");
+	tap_ok(vn_nl_dump(nl, VN_NL_CMD_PORT, give_up, &n) == -ECANCELED && n == 1 &&
+		       !vn_nl_dump(nl, VN_NL_CMD_DEVICE, see_device, &d) && d.n == 2,
+	       "who has heard enough goes on with the next");
+	vn_nl_close(nl);
+	vn_close(dev_there);
+	tell(&h, END);
+	over(&h);
 }
 
 static void test_no_such(const struct holder *h)
@@ -394,6 +485,7 @@ int main(void)
 	test_two(&h);
 	test_killed(&h);
 	end_holder(&h);
+	test_objects();
 	test_faults();
 	test_several();
 	test_no_place();

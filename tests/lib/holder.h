@@ -32,6 +32,7 @@ struct holder {
 enum order {
 	GO_ON, /* writers get further */
 	CLOSE_ONE, /* the first device */
+	HAVE_SOME, /* a window and a plan of a device without writers; see have_some() */
 	END,
 };
 
@@ -48,6 +49,26 @@ static UNUSED unsigned int tell(const struct holder *h, enum order order)
 {
 	NEED(write(h->to, &order, sizeof(order)) == sizeof(order) ? 0 : -EPIPE);
 	return hear(h);
+}
+
+/* A window over a page of chip 3, the second; a barrier of chips 3 and 4, launched thrice. */
+static void have_some(void)
+{
+	static const uint16_t chips[] = { 3, 4 };
+	struct vn_mem mem = take(dev, 3, 3 * 4096);
+	vn_builder_t draft;
+	vn_plan_t plan;
+	vn_queue_t q;
+	uint32_t key;
+
+	NEED(vn_window_create(dev, &mem, 4096, 4096, VN_ACCESS_REMOTE_READ, &key));
+	NEED(vn_attach(dev, 4));
+	NEED(vn_builder_create(dev, 0, &draft) ?: vn_build_barrier(draft, chips, 2) ?:
+						  vn_builder_finish(draft, &plan));
+	vn_builder_destroy(draft);
+	q = queue(dev, 3, 8);
+	for (unsigned int i = 0; i < 3; i++)
+		NEED(vn_launch(q, plan, 0, 0) ?: vn_complete(q, LONG));
 }
 
 static UNUSED void hold(int in, int out, unsigned int devices, bool writers)
@@ -67,6 +88,8 @@ static UNUSED void hold(int in, int out, unsigned int devices, bool writers)
 	       read(in, &order, sizeof(order)) == sizeof(order) && order != END) {
 		if (writers && order == GO_ON)
 			writers_go_on(20);
+		if (order == HAVE_SOME)
+			have_some();
 		if (order == CLOSE_ONE) {
 			vn_close(more[0]);
 			more[0] = NULL;
