@@ -71,7 +71,7 @@ static void set_link(struct vn_switch *sw, struct vn_faults *fs, u32 sled, bool 
 }
 
 u32 vn_faults_make(struct vn_switch *sw, struct vn_faults *fs, const struct vn_fault *f,
-		  u16 lost[VN_MAX_CHIPS_PER_SLED])
+		   u16 lost[VN_MAX_CHIPS_PER_SLED])
 {
 	u32 first = f->where * sw->chips_per_sled, n = 0;
 
@@ -196,7 +196,7 @@ static int check_place(const struct vn_switch *sw, const struct vn_fault *f)
 }
 
 int vn_faults_clear(struct vn_switch *sw, struct vn_faults *fs, const struct vn_fault *f,
-		   u64 in_service)
+		    u64 in_service)
 {
 	int err = check_place(sw, f);
 
@@ -223,7 +223,7 @@ static void add(struct list *l, u32 kind, u32 where, u32 slot, u32 count)
 }
 
 u32 vn_faults_list(const struct vn_switch *sw, const struct vn_faults *fs, struct vn_fault *to,
-		  u32 max)
+		   u32 max)
 {
 	struct list l = { to, 0, max };
 	u32 copies = READ_ONCE(fs->copies), allocs = READ_ONCE(fs->allocs), sled;

@@ -25,16 +25,16 @@ int vn_faults_check(const struct vn_switch *sw, const struct vn_fault *f);
  * Their HBM is the caller's: then vn_faults no longer say that it is theirs.
  */
 u32 vn_faults_make(struct vn_switch *sw, struct vn_faults *fs, const struct vn_fault *f,
-		  u16 lost[VN_MAX_CHIPS_PER_SLED]);
+		   u16 lost[VN_MAX_CHIPS_PER_SLED]);
 /*
  * Takes it away, or with VN_FAULT_ANY all. A chip comes back when its sled is in service,
  * as in_service (a bit a sled) says; else with that. -ENOENT: there is none such.
  */
 int vn_faults_clear(struct vn_switch *sw, struct vn_faults *fs, const struct vn_fault *f,
-		   u64 in_service);
+		    u64 in_service);
 /* All there are, at most max; how many. */
 u32 vn_faults_list(const struct vn_switch *sw, const struct vn_faults *fs, struct vn_fault *to,
-		  u32 max);
+		   u32 max);
 
 /* A lost chip that is where it works is there again, without what it had. */
 void vn_faults_revive(struct vn_switch *sw, struct vn_faults *fs, u32 chip);
