@@ -17,8 +17,10 @@ struct sled {
 };
 
 static struct sled sleds[VN_MAX_SLEDS + VN_MAX_SPARES];
+/* A session is at work on it, whatever has become of the sled meanwhile. */
+static bool busy[ARRAY_SIZE(sleds)];
 
-/* Guards sleds[], the map of the switch, and unsaid; inside hbm_lock. */
+/* Guards sleds[], busy[], the map of the switch, and unsaid; inside hbm_lock. */
 static DEFINE_MUTEX(sled_lock);
 /*
  * Events of all operations, in the order in which they happened. Whoever adds some says all
@@ -179,6 +181,8 @@ static void go(struct vn_sled_op *op, u32 state)
 		note(op, op->state);
 	}
 	op->state = state;
+	if (state == VN_SLED_DRAINED || state == VN_SLED_FAULTED)
+		busy[op->sled] = false;
 }
 
 void vn_sled_pass(struct vn_sled_op *op, u32 state)
@@ -268,6 +272,7 @@ int vn_sled_drain(struct vn_sled_op *op, struct vn_drain_open *a, struct vn_move
 		vn_server.sw.chip_at[m->slot[i]] = VN_SLOT_TAKEN;
 	*sled = (struct sled){ .s.operation = op->id, .uid = op->uid };
 	memcpy(sled->reason, op->reason, VN_REASON);
+	busy[op->sled] = true;
 	op->was = VN_SLED_IN_SERVICE;
 	op->state = VN_SLED_IN_SERVICE;
 	go(op, VN_SLED_PLANNED);
@@ -344,11 +349,15 @@ int vn_sled_maintain(struct vn_drain_open *a)
 
 int vn_sled_back(struct vn_sled_op *op)
 {
+	bool wait;
 	u32 state;
 
 	mutex_lock(&sled_lock);
 	state = sleds[op->sled].s.state;
-	if (vn_drain_edge(state, VN_SLED_VALIDATING)) {
+	/* What drained it, or was to bring chips here, has not seen yet that it was lost. */
+	wait = busy[op->sled] || vn_drain_awaits(&vn_server.sw, op->sled);
+	if (vn_drain_edge(state, VN_SLED_VALIDATING) && !wait) {
+		busy[op->sled] = true;
 		op->was = state;
 		op->state = state;
 		power(op->sled, true);
@@ -358,8 +367,7 @@ int vn_sled_back(struct vn_sled_op *op)
 	}
 	mutex_unlock(&sled_lock);
 	if (op->state != VN_SLED_VALIDATING)
-		return state == VN_SLED_IN_SERVICE ? -EALREADY :
-		       state == VN_SLED_VALIDATING ? -EBUSY : -EINVAL;
+		return state == VN_SLED_IN_SERVICE ? -EALREADY : wait ? -EBUSY : -EINVAL;
 	trace_sled_state(op->sled, op->state, op->id);
 	vn_sled_say(op);
 	return 0;
@@ -382,6 +390,7 @@ static void leave(struct vn_sled_op *op, u32 state)
 		note(op, op->state);
 	}
 	op->state = state;
+	busy[op->sled] = false;
 	mutex_unlock(&sled_lock);
 	trace_sled_state(op->sled, state, op->id);
 	vn_sled_say(op);

@@ -98,6 +98,11 @@ int vn_drain_refused(vn_device_t dev, const struct vn_drain_open *a, int err)
 		if (err == -EBUSY && q.state == VN_SLED_IN_SERVICE)
 			return vn_fail(err, "sled %u: chips of another sled are on their way to it",
 				       a->sled);
+		if (err == -EBUSY && q.state == VN_SLED_FAULTED)
+			return vn_fail(err,
+				       "sled %u: it is faulted, and a drain of it, or to it, has "
+				       "not ended yet",
+				       a->sled);
 		return vn_fail(err, "sled %u: it is %s (operation %016llx%s%.63s)", a->sled,
 			       vn_sled_state_name(q.state), (unsigned long long)q.operation,
 			       *q.reason ? ": " : "", q.reason);

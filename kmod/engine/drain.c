@@ -75,6 +75,16 @@ static u32 roomiest(const struct vn_switch *sw, const struct vn_sled *sleds, u32
 	return best;
 }
 
+bool vn_drain_awaits(const struct vn_switch *sw, u32 sled)
+{
+	u32 first = sled * sw->chips_per_sled;
+
+	for (u32 i = first; i < first + sw->chips_per_sled; i++)
+		if (sw->chip_at[i] == VN_SLOT_TAKEN)
+			return true;
+	return false;
+}
+
 int vn_drain_place(const struct vn_switch *sw, const struct vn_sled *sleds, u32 sled, u32 to,
 		   struct vn_moves *m)
 {
@@ -82,12 +92,11 @@ int vn_drain_place(const struct vn_switch *sw, const struct vn_sled *sleds, u32 
 	u32 first = sled * sw->chips_per_sled, next = to;
 
 	memset(m, 0, sizeof(*m));
-	for (u32 i = first; i < first + sw->chips_per_sled; i++) {
-		if (sw->chip_at[i] == VN_SLOT_TAKEN)
-			return -EBUSY;
+	if (vn_drain_awaits(sw, sled))
+		return -EBUSY;
+	for (u32 i = first; i < first + sw->chips_per_sled; i++)
 		if (sw->chip_at[i] < sw->chips)
 			m->chip[m->n++] = sw->chip_at[i];
-	}
 	if (to != VN_ANY_SLED) {
 		if (to != sled && free_on(sw, sleds, to))
 			take(sw, to, m->n, m);

@@ -34,6 +34,9 @@ struct vn_moves {
 int vn_drain_place(const struct vn_switch *sw, const struct vn_sled *sleds, u32 sled, u32 to,
 		   struct vn_moves *m);
 
+/* Are chips of another sled on their way to it? */
+bool vn_drain_awaits(const struct vn_switch *sw, u32 sled);
+
 /* How fast it copies, and how long it takes to keep writers out, as measured so far. */
 struct vn_pace {
 	u64 bytes, ns;

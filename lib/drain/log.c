@@ -38,14 +38,14 @@ static int close_journal(struct vn_journal *j)
 	return err;
 }
 
-static uint32_t first_chip(vn_device_t dev, uint32_t sled)
+static void chips_on(struct vn_log *l, uint32_t sled)
 {
 	struct vn_chip_query q;
 
-	for (uint32_t chip = 0; chip < dev->query.chips; chip++)
-		if (!vn_chip_query(dev, chip, &q) && q.sled == sled)
-			return chip;
-	return VN_MAX_CHIPS;
+	for (uint32_t chip = 0; chip < l->dev->query.chips; chip++)
+		if (!vn_chip_query(l->dev, chip, &q) && q.sled == sled &&
+		    l->nchips < VN_MAX_CHIPS_PER_SLED)
+			l->chip[l->nchips++] = chip;
 }
 
 int vn_log_begin(struct vn_log *l, vn_device_t dev, const char *path, uint32_t sled)
@@ -58,14 +58,13 @@ int vn_log_begin(struct vn_log *l, vn_device_t dev, const char *path, uint32_t s
 		.dev = dev,
 		.path = path,
 		.shape = { dev->query.sleds, dev->query.spares, dev->query.chips_per_sled },
-		.chip = VN_MAX_CHIPS,
 		.last = { .sled = sled, .target = VN_ANY_SLED, .pid = (uint32_t)getpid() },
 	};
 	if (!path)
 		return 0;
 	err = vn_sled_query(dev, sled, &q) ?: open_journal(l, &j) ?: close_journal(j);
 	l->last.to = q.state;
-	l->chip = first_chip(dev, sled);
+	chips_on(l, sled);
 	return err;
 }
 
@@ -86,14 +85,6 @@ int vn_log_by_sled(struct vn_log *l)
 	if (l->path && !err)
 		vn_log_by(l, q.operation, q.uid, (const char *)q.reason, VN_ANY_SLED);
 	return err;
-}
-
-void vn_log_moved(struct vn_log *l)
-{
-	struct vn_chip_query q;
-
-	if (l->chip < VN_MAX_CHIPS && !vn_chip_query(l->dev, l->chip, &q))
-		l->last.target = q.sled;
 }
 
 /* Appends to an open journal, and closes it. */
@@ -200,4 +191,23 @@ int vn_log_repair(struct vn_log *l, uint32_t state)
 		return close_journal(j);
 	l->last.to = vn_journal_is_out(&last) ? last.to : VN_SLED_COMMITTED;
 	return put(l, j, state) ?: 1;
+}
+
+void vn_log_moved(struct vn_log *l)
+{
+	uint32_t seen = VN_ANY_SLED;
+	struct vn_chip_query q;
+
+	for (uint32_t i = 0; l->path && i < l->nchips; i++) {
+		struct vn_log to = *l;
+
+		if (vn_chip_query(l->dev, l->chip[i], &q) || q.sled == seen)
+			continue;
+		if (seen == VN_ANY_SLED)
+			l->last.target = q.sled;
+		seen = q.sled;
+		to.last.sled = q.sled;
+		/* What comes next finds out that it can't be written. */
+		vn_log_repair(&to, VN_SLED_IN_SERVICE);
+	}
 }

@@ -17,7 +17,7 @@ struct vn_log {
 	vn_device_t dev;
 	const char *path; /* NULL: no journal is kept */
 	struct vn_journal_shape shape;
-	uint32_t chip; /* first on the sled; VN_MAX_CHIPS: none */
+	uint32_t chip[VN_MAX_CHIPS_PER_SLED], nchips; /* on the sled at first */
 	struct vn_journal_record last; /* the one that was written, or where it begins */
 };
 
@@ -31,7 +31,11 @@ void vn_log_by(struct vn_log *l, uint64_t operation, uint32_t uid, const char *r
 	       uint32_t target);
 /* By what has brought the sled to where it is, as others see it. */
 int vn_log_by_sled(struct vn_log *l);
-/* Its chips have moved. */
+/*
+ * Its chips have moved. Where they are now is in service: should the journal not know, as
+ * who brought that sled back could not write it down any more, it does now. Else a restore
+ * would take out more than there is room for.
+ */
 void vn_log_moved(struct vn_log *l);
 
 /* A record of the next state, on disk; else the journal is what it was. */

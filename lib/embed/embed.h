@@ -66,6 +66,8 @@ struct embed_device {
 	pthread_cond_t unfenced; /* with objects: a fence is down, a piece is copied */
 	pthread_mutex_t sleds_lock;
 	struct embed_sled sled[VN_MAX_SLEDS + VN_MAX_SPARES];
+	/* A session is at work on it, whatever has become of the sled meanwhile. */
+	bool busy[VN_MAX_SLEDS + VN_MAX_SPARES];
 	struct vn_faults faults;
 	struct vn_health health;
 	u64 hbm; /* bytes per chip */

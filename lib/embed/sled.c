@@ -109,6 +109,8 @@ void embed_sled_go(struct embed_device *dev, u32 sled, u32 state, const struct e
 		dev->sled[sled].progress = *p;
 		go(dev, sled, state, who);
 	}
+	if (state == VN_SLED_DRAINED || state == VN_SLED_FAULTED)
+		dev->busy[sled] = false;
 	pthread_mutex_unlock(&dev->sleds_lock);
 }
 
@@ -212,6 +214,7 @@ void embed_sled_become(struct embed_device *dev, u32 sled, const struct embed_sl
 			power(dev, sled, false);
 		note(dev, sled, from, who);
 	}
+	dev->busy[sled] = false;
 	pthread_mutex_unlock(&dev->sleds_lock);
 }
 
@@ -257,6 +260,7 @@ int embed_sled_begin(struct embed_device *dev, struct vn_drain_open *a, const st
 	if (!err) {
 		for (u32 i = 0; i < m->n; i++)
 			dev->sw.chip_at[m->slot[i]] = VN_SLOT_TAKEN;
+		dev->busy[a->sled] = true;
 		go_for(dev, a->sled, VN_SLED_PLANNED, who);
 	}
 	pthread_mutex_unlock(&dev->sleds_lock);
@@ -267,18 +271,20 @@ int embed_sled_begin_back(struct embed_device *dev, u32 sled, const struct embed
 			  struct embed_sled *was)
 {
 	int err = 0;
+	bool wait;
 	u32 state;
 
 	pthread_mutex_lock(&dev->sleds_lock);
 	state = dev->sled[sled].s.state;
-	if (vn_drain_edge(state, VN_SLED_VALIDATING)) {
+	/* What drained it, or was to bring chips here, has not seen yet that it was lost. */
+	wait = dev->busy[sled] || vn_drain_awaits(&dev->sw, sled);
+	if (vn_drain_edge(state, VN_SLED_VALIDATING) && !wait) {
+		dev->busy[sled] = true;
 		*was = dev->sled[sled];
 		power(dev, sled, true);
 		go(dev, sled, VN_SLED_VALIDATING, who);
 	} else {
-		err = state == VN_SLED_IN_SERVICE   ? -EALREADY
-		      : state == VN_SLED_VALIDATING ? -EBUSY
-						    : -EINVAL;
+		err = state == VN_SLED_IN_SERVICE ? -EALREADY : wait ? -EBUSY : -EINVAL;
 	}
 	pthread_mutex_unlock(&dev->sleds_lock);
 	return err;

@@ -503,6 +503,52 @@ static void test_drains(void)
 	NEED(vn_mem_free(dev, &copy));
 }
 
+static struct early {
+	uint32_t lost;
+	int err;
+	char text[200];
+} early;
+
+/* It is lost, and has power again, and who drains has not seen either. */
+static int back_at_once(void *arg, const struct vn_drain_report *r)
+{
+	(void)arg;
+	if (r->last.state != VN_SLED_PRECOPY || early.err)
+		return 0;
+	NEED(make(VN_FAULT_SLED_LOSS, early.lost, 0));
+	NEED(clear(VN_FAULT_SLED_LOSS, early.lost));
+	early.err = vn_sled_undrain(dev, early.lost, NULL, NULL) ?: 1;
+	snprintf(early.text, sizeof(early.text), "%s", vn_error());
+	return 0;
+}
+
+static void test_too_early(void)
+{
+	uint32_t from = sled_of(0), to = 0, lost[2];
+	struct vn_drain_config c = VN_DRAIN_CONFIG_INITIALIZER;
+	int err;
+
+	for (uint32_t s = 0; s < (uint32_t)vn_sled_count(dev); s++) {
+		struct vn_sled_query q;
+
+		NEED(vn_sled_query(dev, s, &q));
+		to = q.chips ? to : s;
+	}
+	lost[0] = from;
+	lost[1] = to;
+	for (uint32_t i = 0; i < 2; i++) {
+		early = (struct early){ .lost = lost[i] };
+		c.progress = back_at_once;
+		c.budget_ns = SECOND;
+		err = vn_sled_drain(dev, from, &c, NULL);
+		tap_ok(early.err == -EBUSY && err == -EHOSTDOWN && sled_of(0) == from,
+		       "what is lost does not come back under a drain %s it: %s", i ? "to" : "of",
+		       early.text);
+		NEED(vn_sled_undrain(dev, lost[i], NULL, NULL));
+		tap_ok(state(lost[i]) == VN_SLED_IN_SERVICE, "after it, it does");
+	}
+}
+
 /* ---- power off ------------------------------------------------------------------------- */
 
 static void test_maintenance(void)
@@ -583,6 +629,7 @@ int main(void)
 	test_ranks(VN_WAY_PLAN);
 	test_ranks_cut();
 	test_drains();
+	test_too_early();
 	test_maintenance();
 	tap_ok(!faults(), "no fault is left");
 	vn_close(dev);

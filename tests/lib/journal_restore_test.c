@@ -126,6 +126,29 @@ static void test_same(void)
 	NEED(vn_mem_free(dev, &m));
 }
 
+/* Who brought a sled back died before he could write it down; then chips came there. */
+static void test_unwritten(void)
+{
+	struct vn_mem m;
+
+	again();
+	unlink(path);
+	NEED(drain(0, 0xa));
+	NEED(vn_sled_undrain(dev, 0, NULL, NULL));
+	m = take(dev, 2, 4096);
+	{
+		struct vn_drain_config c = VN_DRAIN_CONFIG_INITIALIZER;
+
+		c.to = 0;
+		c.journal = path;
+		NEED(vn_sled_drain(dev, sled_of(2), &c, NULL));
+	}
+	NEED(vn_mem_free(dev, &m));
+	again();
+	tap_ok(!restore() && got.n == 1 && got.sled[0] == 1 && sled(0).state == VN_SLED_IN_SERVICE,
+	       "a sled that chips have come to since is in service: %u are restored", got.n);
+}
+
 static void test_states(void)
 {
 	static const uint32_t states[][2] = { { 0, VN_SLED_MAINTENANCE }, { 4, VN_SLED_FAULTED } };
@@ -359,6 +382,7 @@ int main(void)
 
 	open_device(SPEC);
 	test_same();
+	test_unwritten();
 	test_states();
 	test_faulted();
 	test_short();
