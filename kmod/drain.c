@@ -99,10 +99,11 @@ static int round_of(struct session *s)
 	s->pace.bytes += c.bytes;
 	s->pace.ns += c.ns;
 	s->op.progress.copied_bytes += c.bytes;
+	if (err)
+		return err;
 	s->rounds++;
-	if (!err)
-		slow_down(s);
-	return err;
+	slow_down(s);
+	return 0;
 }
 
 /* ---- the pause --------------------------------------------------------------- */
@@ -193,7 +194,7 @@ static int come_back(struct session *s)
 	if (err == -EIO)
 		vn_sled_go(&s->op, VN_SLED_FAULTED);
 	else if (!err)
-		vn_sled_serve(&s->op);
+		err = vn_sled_serve(&s->op);
 	return err;
 }
 
@@ -228,7 +229,7 @@ static int step(struct session *s, struct vn_drain_step *a)
 			return -EINVAL;
 		vn_moves_scrub(&s->moves);
 		vn_moves_drop(&s->moves);
-		vn_sled_go(&s->op, a->to);
+		vn_sled_through(&s->op, &s->moves);
 		return 0;
 	}
 	return -EINVAL;
@@ -294,7 +295,7 @@ static int session_release(struct inode *inode, struct file *file)
 	} else if (s->op.state == VN_SLED_COMMITTED) {
 		vn_moves_scrub(&s->moves);
 		vn_moves_drop(&s->moves);
-		vn_sled_go(&s->op, VN_SLED_DRAINED);
+		vn_sled_through(&s->op, &s->moves);
 	}
 	mutex_destroy(&s->lock);
 	kfree(s);

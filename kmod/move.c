@@ -96,7 +96,7 @@ void vn_move_unwatch(struct vn_mem *mem)
 
 u64 vn_move_dirty(const struct vn_mem *mem)
 {
-	return vn_hbm_count(mem->move->dirty, mem->move->words) << PAGE_SHIFT;
+	return vn_hbm_left(mem->move->dirty, mem->move->taken, mem->move->words) << PAGE_SHIFT;
 }
 
 void vn_move_take(struct vn_mem *mem)

@@ -455,12 +455,13 @@ static void tell(struct net *net, const struct vn_sled_event *e)
 	struct msg m = { .ns = net->user_ns };
 
 	m.skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
-	if (!m.skb)
-		return;
-	if (msg_event(&m, e))
+	if (!m.skb || msg_event(&m, e)) {
+		/* Watchers are to know that one is missing. */
 		nlmsg_free(m.skb);
-	else
-		genlmsg_multicast_netns(&family, net, m.skb, 0, GROUP_EVENTS, GFP_KERNEL);
+		genl_set_err(&family, net, 0, GROUP_EVENTS, ENOBUFS);
+		return;
+	}
+	genlmsg_multicast_netns(&family, net, m.skb, 0, GROUP_EVENTS, GFP_KERNEL);
 }
 
 /* A message for each namespace: each knows the user by another number. */

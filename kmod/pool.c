@@ -147,6 +147,8 @@ bool vn_pool_idle(void)
 
 bool vn_pool_quiesce_until(u64 deadline)
 {
+	/* What was changed before is seen by who is not seen inside. */
+	smp_mb();
 	for (unsigned int i = 0; i < count; i++) {
 		u32 mark = vn_runner_mark(all[i]);
 

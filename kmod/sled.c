@@ -106,15 +106,10 @@ int vn_sled_check(const struct vn_sled_op *op, const struct vn_moves *m)
 		return -EHOSTDOWN;
 	if (READ_ONCE(sleds[op->sled].off))
 		return -ECANCELED;
-	for (u32 i = 0; i < m->n; i++) {
-		u32 to = vn_switch_sled(sw, m->slot[i]);
-
-		if (faulted(to))
+	for (u32 i = 0; i < m->n; i++)
+		if (faulted(vn_switch_sled(sw, m->slot[i])))
 			return -EHOSTDOWN;
-		if (vn_switch_cut(sw, op->sled, to) != VN_ANY_SLED)
-			return -ENETUNREACH;
-	}
-	return 0;
+	return vn_drain_obstacle(sw, op->sled, m);
 }
 
 /* An event, to be said later. */
@@ -156,9 +151,12 @@ void vn_sled_say(struct vn_sled_op *op)
 void vn_sled_tell(struct vn_sled_op *op, bool round)
 {
 	mutex_lock(&sled_lock);
-	sleds[op->sled].progress = op->progress;
-	if (round)
-		note(op, op->state);
+	/* It may be lost, or another one's since. */
+	if (!faulted(op->sled) && sleds[op->sled].s.operation == op->id) {
+		sleds[op->sled].progress = op->progress;
+		if (round)
+			note(op, op->state);
+	}
 	mutex_unlock(&sled_lock);
 	vn_sled_say(op);
 }
@@ -268,8 +266,7 @@ int vn_sled_drain(struct vn_sled_op *op, struct vn_drain_open *a, struct vn_move
 	err = place(a, m);
 	if (err)
 		goto unlock;
-	for (u32 i = 0; i < m->n; i++)
-		vn_server.sw.chip_at[m->slot[i]] = VN_SLOT_TAKEN;
+	vn_drain_take(&vn_server.sw, m);
 	*sled = (struct sled){ .s.operation = op->id, .uid = op->uid };
 	memcpy(sled->reason, op->reason, VN_REASON);
 	busy[op->sled] = true;
@@ -331,7 +328,8 @@ int vn_sled_maintain(struct vn_drain_open *a)
 	a->fd = -1;
 	mutex_lock(&sled_lock);
 	op->state = sled->s.state;
-	if (vn_drain_edge(op->state, VN_SLED_MAINTENANCE)) {
+	/* One that is being tested goes back there only by who tests it. */
+	if (op->state == VN_SLED_DRAINED) {
 		*sled = (struct sled){ .s = { op->state, op->id }, .uid = op->uid };
 		memcpy(sled->reason, op->reason, VN_REASON);
 		power(a->sled, false);
@@ -373,13 +371,15 @@ int vn_sled_back(struct vn_sled_op *op)
 	return 0;
 }
 
-/* The sled is in that state without this operation. */
-static void leave(struct vn_sled_op *op, u32 state)
+/* The sled is in that state without this operation; false: it is FAULTED meanwhile. */
+static bool leave(struct vn_sled_op *op, u32 state)
 {
 	struct sled *sled = &sleds[op->sled];
+	bool left;
 
 	mutex_lock(&sled_lock);
-	if (!faulted(op->sled)) {
+	left = !faulted(op->sled);
+	if (left) {
 		sled->s.state = state;
 		if (state == VN_SLED_IN_SERVICE) {
 			*sled = (struct sled){ .s.state = state };
@@ -394,18 +394,26 @@ static void leave(struct vn_sled_op *op, u32 state)
 	mutex_unlock(&sled_lock);
 	trace_sled_state(op->sled, state, op->id);
 	vn_sled_say(op);
+	return left;
 }
 
-void vn_sled_serve(struct vn_sled_op *op)
+int vn_sled_serve(struct vn_sled_op *op)
 {
-	leave(op, VN_SLED_IN_SERVICE);
+	return leave(op, VN_SLED_IN_SERVICE) ? 0 : -EHOSTDOWN;
+}
+
+void vn_sled_through(struct vn_sled_op *op, const struct vn_moves *m)
+{
+	mutex_lock(&sled_lock);
+	vn_drain_let_go(&vn_server.sw, m);
+	mutex_unlock(&sled_lock);
+	vn_sled_go(op, VN_SLED_DRAINED);
 }
 
 void vn_sled_undo(struct vn_sled_op *op, const struct vn_moves *m)
 {
 	mutex_lock(&sled_lock);
-	for (u32 i = 0; i < m->n; i++)
-		vn_server.sw.chip_at[m->slot[i]] = VN_SLOT_FREE;
+	vn_drain_let_go(&vn_server.sw, m);
 	mutex_unlock(&sled_lock);
 	leave(op, VN_SLED_IN_SERVICE);
 }
@@ -465,7 +473,7 @@ int vn_sled_mend(const struct vn_fault *f)
 
 	mutex_lock(&sled_lock);
 	for (u32 i = 0; i < vn_switch_sleds(&vn_server.sw); i++)
-		if (!faulted(i))
+		if (!faulted(i) && sleds[i].s.state != VN_SLED_VALIDATING)
 			in_service |= BIT_ULL(i);
 	err = vn_faults_clear(&vn_server.sw, &vn_server.faults, f, in_service);
 	mutex_unlock(&sled_lock);

@@ -85,8 +85,10 @@ void vn_sled_flip(const struct vn_moves *m);
 /* Others see how far it is; `round`: one has just ended. */
 void vn_sled_tell(struct vn_sled_op *op, bool round);
 
-/* The end of an operation: the sled is in service, with no trace of it. */
-void vn_sled_serve(struct vn_sled_op *op);
+/* The end of an operation: the sled is in service, with no trace of it; or -EHOSTDOWN. */
+int vn_sled_serve(struct vn_sled_op *op);
+/* The end of a drain: nothing moves any more, and it is DRAINED. */
+void vn_sled_through(struct vn_sled_op *op, const struct vn_moves *m);
 /* A drain is undone: the slots are free, the sled in service. */
 void vn_sled_undo(struct vn_sled_op *op, const struct vn_moves *m);
 /* The sled does not come back: it is what it was. */

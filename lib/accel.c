@@ -125,7 +125,7 @@ int vn_free(void *ptr)
 	err = vn_accel_device(&dev);
 	if (err)
 		return err;
-	if (!vn_mem_find(dev, ptr, 1, &mem) || mem.ptr != ptr)
+	if (!vn_mem_find(dev, ptr, 1, &mem, NULL) || mem.ptr != ptr)
 		return vn_fail(-EINVAL, "free: no allocation of HBM begins at %p", ptr);
 	/* What failed there no longer uses it. */
 	vn_streams_sync(dev, mem.chip, true);
@@ -205,13 +205,38 @@ static void put(char *dst, const char *src, int value, size_t bytes)
 	}
 }
 
+/* Is one of them in HBM that is lost? Then nothing was copied that is worth anything. */
+static int still_there(const void *dst, const void *src, const char *what)
+{
+	struct vn_mem mem;
+
+	for (int i = 0; device && i < 2; i++) {
+		const void *p = i ? src : dst;
+
+		if (p && vn_mem_lost(device, p) && vn_mem_find(device, p, 1, &mem, NULL))
+			return vn_fail(-EHOSTDOWN, "%s: %p is on chip %u, which was lost", what, p,
+				       mem.chip);
+	}
+	return 0;
+}
+
+static int copy(void *dst, const void *src, size_t bytes)
+{
+	put(dst, src, 0, bytes);
+	return still_there(dst, src, "memcpy");
+}
+
+static int set(void *ptr, int value, size_t bytes)
+{
+	put(ptr, NULL, value, bytes);
+	return still_there(ptr, NULL, "memset");
+}
+
 int vn_memcpy(void *dst, const void *src, size_t bytes, enum vn_memcpy_kind kind)
 {
 	int err = check_copy(dst, src, bytes, kind) ?: blocking_sync();
 
-	if (!err && bytes)
-		put(dst, src, 0, bytes);
-	return err;
+	return err || !bytes ? err : copy(dst, src, bytes);
 }
 
 int vn_memcpy_async(void *dst, const void *src, size_t bytes, enum vn_memcpy_kind kind,
@@ -219,9 +244,7 @@ int vn_memcpy_async(void *dst, const void *src, size_t bytes, enum vn_memcpy_kin
 {
 	int err = check_copy(dst, src, bytes, kind) ?: vn_stream_synchronize(stream);
 
-	if (!err && bytes)
-		put(dst, src, 0, bytes);
-	return err;
+	return err || !bytes ? err : copy(dst, src, bytes);
 }
 
 static int check_set(const void *ptr, size_t bytes)
@@ -233,16 +256,12 @@ int vn_memset(void *ptr, int value, size_t bytes)
 {
 	int err = check_set(ptr, bytes) ?: blocking_sync();
 
-	if (!err && bytes)
-		put(ptr, NULL, value, bytes);
-	return err;
+	return err || !bytes ? err : set(ptr, value, bytes);
 }
 
 int vn_memset_async(void *ptr, int value, size_t bytes, vn_stream_t stream)
 {
 	int err = check_set(ptr, bytes) ?: vn_stream_synchronize(stream);
 
-	if (!err && bytes)
-		put(ptr, NULL, value, bytes);
-	return err;
+	return err || !bytes ? err : set(ptr, value, bytes);
 }

@@ -90,6 +90,7 @@ struct vn_handle {
 struct vn_alloc {
 	struct vn_mem mem;
 	uint32_t key; /* 0: nobody asked for it */
+	uint32_t life; /* of its chip: vn_chip_life() when it was asked for */
 };
 
 struct vn_lib_device {
@@ -121,8 +122,16 @@ int vn_call(struct vn_lib_device *dev, uint32_t cmd, void *arg, uint32_t size);
 
 /* The key of an allocation, for other processes in the domain; made when first asked for. */
 int vn_mem_key(struct vn_lib_device *dev, const struct vn_mem *mem, uint32_t *key);
-/* The allocation in which [p, p + bytes) lies as mapped here; false: none. */
-bool vn_mem_find(struct vn_lib_device *dev, const void *p, uint64_t bytes, struct vn_mem *mem);
+/*
+ * The allocation in which [p, p + bytes) lies as mapped here, and (unless NULL) its chip's
+ * life; false: none.
+ */
+bool vn_mem_find(struct vn_lib_device *dev, const void *p, uint64_t bytes, struct vn_mem *mem,
+		 uint32_t *life);
+/* How often a chip has been lost and found: what was allocated in another life is gone. */
+uint32_t vn_chip_life(const struct vn_lib_device *dev, uint32_t chip);
+/* Is p in HBM that is lost? What was read there until now may be no data. */
+bool vn_mem_lost(struct vn_lib_device *dev, const void *p);
 
 /* A lock held for less than a wake-up takes: who comes second looks again before it sleeps. */
 void vn_lock_init(pthread_mutex_t *lock);

@@ -46,7 +46,7 @@ static int out_of_memory(vn_device_t dev, uint32_t chip, uint64_t bytes, int err
 }
 
 /* Room in the list for one more; nothing is allocated that could not be found again. */
-static int remember(vn_device_t dev, const struct vn_mem *mem)
+static int remember(vn_device_t dev, const struct vn_mem *mem, uint32_t life)
 {
 	struct vn_alloc *p;
 	uint32_t room;
@@ -63,7 +63,7 @@ static int remember(vn_device_t dev, const struct vn_mem *mem)
 		}
 	}
 	if (dev->nmems < dev->mems_room)
-		dev->mems[dev->nmems++] = (struct vn_alloc){ .mem = *mem };
+		dev->mems[dev->nmems++] = (struct vn_alloc){ .mem = *mem, .life = life };
 	pthread_mutex_unlock(&dev->mems_lock);
 	return p ? 0 : -ENOMEM;
 }
@@ -130,7 +130,7 @@ static void withdraw(vn_device_t dev, const struct vn_mem *mem)
 		vn_window_invalidate(dev, mem->chip, key);
 }
 
-bool vn_mem_find(vn_device_t dev, const void *p, uint64_t bytes, struct vn_mem *mem)
+bool vn_mem_find(vn_device_t dev, const void *p, uint64_t bytes, struct vn_mem *mem, uint32_t *life)
 {
 	bool found = false;
 
@@ -142,21 +142,42 @@ bool vn_mem_find(vn_device_t dev, const void *p, uint64_t bytes, struct vn_mem *
 		found = off <= m->bytes && bytes <= m->bytes - off;
 		if (found)
 			*mem = *m;
+		if (found && life)
+			*life = dev->mems[i].life;
 	}
 	pthread_mutex_unlock(&dev->mems_lock);
 	return found;
+}
+
+uint32_t vn_chip_life(const struct vn_lib_device *dev, uint32_t chip)
+{
+	return dev->health ? __atomic_load_n(&dev->health->chip[chip], __ATOMIC_ACQUIRE) : 0;
+}
+
+bool vn_mem_lost(vn_device_t dev, const void *p)
+{
+	struct vn_mem mem;
+	uint32_t life;
+
+	/* What was read before this is older than what is looked at. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (!dev->health || !__atomic_load_n(&dev->health->changes, __ATOMIC_RELAXED))
+		return false;
+	return vn_mem_find(dev, p, 1, &mem, &life) && life != vn_chip_life(dev, mem.chip);
 }
 
 int vn_mem_alloc(vn_device_t dev, uint32_t chip, uint64_t bytes, struct vn_mem *mem)
 {
 	struct vn_mem_alloc a = { .chip = chip, .bytes = bytes };
 	struct vn_mem_free f = { .chip = chip };
+	uint32_t life;
 	void *ptr;
 	int err;
 
 	err = vn_attach(dev, chip);
 	if (err)
 		return err;
+	life = vn_chip_life(dev, chip);
 	err = vn_call(dev, VN_IOCTL_MEM_ALLOC, &a, sizeof(a));
 	if (err)
 		return out_of_memory(dev, chip, bytes, err);
@@ -168,7 +189,7 @@ int vn_mem_alloc(vn_device_t dev, uint32_t chip, uint64_t bytes, struct vn_mem *
 		return err;
 	}
 	*mem = (struct vn_mem){ .chip = chip, .addr = a.addr, .bytes = bytes, .ptr = ptr };
-	if (remember(dev, mem)) {
+	if (remember(dev, mem, life)) {
 		vn_mem_free(dev, mem);
 		return vn_fail(-ENOMEM, "no memory to remember an allocation");
 	}

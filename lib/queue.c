@@ -299,5 +299,9 @@ int vn_sem_wait(vn_queue_t q, const uint64_t *word, uint64_t value, uint64_t tim
 				(unsigned long long)__atomic_load_n(word, __ATOMIC_ACQUIRE),
 				(unsigned long long)value, (unsigned long long)timeout_ns);
 	}
+	/* All ones are what is read of a chip that is lost. */
+	if (__atomic_load_n(word, __ATOMIC_ACQUIRE) == UINT64_MAX && vn_mem_lost(q->dev, word))
+		return vn_fail(-EHOSTDOWN, "chip %u: queue %u: the chip of its semaphore was lost",
+			       q->chip, q->id);
 	return 0;
 }

@@ -94,9 +94,16 @@ int vn_drain_place(const struct vn_switch *sw, const struct vn_sled *sleds, u32 
 	memset(m, 0, sizeof(*m));
 	if (vn_drain_awaits(sw, sled))
 		return -EBUSY;
-	for (u32 i = first; i < first + sw->chips_per_sled; i++)
-		if (sw->chip_at[i] < sw->chips)
-			m->chip[m->n++] = sw->chip_at[i];
+	for (u32 i = first; i < first + sw->chips_per_sled; i++) {
+		u32 chip = sw->chip_at[i];
+
+		if (chip >= sw->chips)
+			continue;
+		if (sw->moving[chip / 64] >> chip % 64 & 1)
+			return -EBUSY;
+		m->lost |= vn_switch_lost(sw, chip) ? 1u << m->n : 0;
+		m->chip[m->n++] = (u16)chip;
+	}
 	if (to != VN_ANY_SLED) {
 		if (to != sled && free_on(sw, sleds, to))
 			take(sw, to, m->n, m);
@@ -110,6 +117,34 @@ int vn_drain_place(const struct vn_switch *sw, const struct vn_sled *sleds, u32 
 		}
 	}
 	return m->free < m->n ? -ENOSPC : 0;
+}
+
+void vn_drain_take(struct vn_switch *sw, const struct vn_moves *m)
+{
+	for (u32 i = 0; i < m->n; i++) {
+		sw->chip_at[m->slot[i]] = VN_SLOT_TAKEN;
+		sw->moving[m->chip[i] / 64] |= 1ull << m->chip[i] % 64;
+	}
+}
+
+void vn_drain_let_go(struct vn_switch *sw, const struct vn_moves *m)
+{
+	for (u32 i = 0; i < m->n; i++) {
+		if (sw->chip_at[m->slot[i]] == VN_SLOT_TAKEN)
+			sw->chip_at[m->slot[i]] = VN_SLOT_FREE;
+		sw->moving[m->chip[i] / 64] &= ~(1ull << m->chip[i] % 64);
+	}
+}
+
+int vn_drain_obstacle(const struct vn_switch *sw, u32 sled, const struct vn_moves *m)
+{
+	for (u32 i = 0; i < m->n; i++) {
+		if (vn_switch_lost(sw, m->chip[i]) && !(m->lost >> i & 1))
+			return -EHOSTDOWN;
+		if (vn_switch_cut(sw, sled, vn_switch_sled(sw, m->slot[i])) != VN_ANY_SLED)
+			return -ENETUNREACH;
+	}
+	return 0;
 }
 
 u32 vn_drain_slow(u64 before, u64 now, u32 slow_us)

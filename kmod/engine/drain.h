@@ -24,15 +24,25 @@ struct vn_moves {
 	u32 n;
 	u16 chip[VN_MAX_CHIPS_PER_SLED], slot[VN_MAX_CHIPS_PER_SLED];
 	u32 free;			/* slots that there were for them */
+	u32 lost;			/* chips that were lost before, a bit each */
 };
 
 /*
  * Finds slots for all chips of a sled: on sled `to`, or (VN_ANY_SLED) on as few others as
  * can be, in service. 0, or -ENOSPC: n are wanted, free there are. -EBUSY: chips of
- * another sled are on their way to it.
+ * another sled are on their way to it, or have just come.
  */
 int vn_drain_place(const struct vn_switch *sw, const struct vn_sled *sleds, u32 sled, u32 to,
 		   struct vn_moves *m);
+
+/* A drain begins to move them, and their slots are taken; or is through with that. */
+void vn_drain_take(struct vn_switch *sw, const struct vn_moves *m);
+void vn_drain_let_go(struct vn_switch *sw, const struct vn_moves *m);
+/*
+ * What has come in its way meanwhile: 0; -EHOSTDOWN: one of the chips is lost;
+ * -ENETUNREACH: a link is cut between where they are and where they go.
+ */
+int vn_drain_obstacle(const struct vn_switch *sw, u32 sled, const struct vn_moves *m);
 
 /* Are chips of another sled on their way to it? */
 bool vn_drain_awaits(const struct vn_switch *sw, u32 sled);

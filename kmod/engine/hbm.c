@@ -53,6 +53,15 @@ u64 vn_hbm_count(const u64 *dirty, u64 words)
 	return n;
 }
 
+u64 vn_hbm_left(const u64 *dirty, const u64 *taken, u64 words)
+{
+	u64 n = 0;
+
+	for (u64 w = 0; w < words; w++)
+		n += weight(READ_ONCE(dirty[w]) | READ_ONCE(taken[w]));
+	return n;
+}
+
 static bool marked(const u64 *marks, u64 page)
 {
 	return marks[page / 64] >> page % 64 & 1;

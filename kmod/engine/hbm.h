@@ -61,6 +61,8 @@ static inline bool vn_hbm_write(const struct vn_hbm *h, u64 off, u64 bytes)
 u64 vn_hbm_take(u64 *dirty, u64 *taken, u64 words);
 /* How many marks there are. */
 u64 vn_hbm_count(const u64 *dirty, u64 words);
+/* How many pages are marked in either: written, or taken and not copied yet. */
+u64 vn_hbm_left(const u64 *dirty, const u64 *taken, u64 words);
 /* The first marked page from *page on; false: none below `pages`. */
 bool vn_hbm_next(const u64 *marks, u64 pages, u64 *page);
 /* The first run of marked pages from *page on: its length; 0: none below `pages`. */

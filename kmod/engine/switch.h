@@ -41,6 +41,7 @@ struct vn_switch {
 	u64 lost[(VN_MAX_CHIPS + 63) / 64];	/* virtual chips */
 	u64 bad[(VN_MAX_SLOTS + 63) / 64];	/* slots */
 	u64 cut;			/* sleds whose links are */
+	u64 moving[(VN_MAX_CHIPS + 63) / 64];	/* chips that a drain is at work on */
 };
 
 /* Identity map, epoch 1. -1 when the shape is not one this switch can have. */

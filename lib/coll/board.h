@@ -138,6 +138,8 @@ struct coll_gone {
 #define COLL_TEXT 512u
 
 struct coll_head {
+	/* atomic, a bit each: chips that are no rank's, but have buffers of ranks */
+	uint64_t foreign[(VN_MAX_CHIPS + 63) / 64];
 	uint32_t fault; /* atomic: first failure, errno | its text's rank << 16 */
 	/* atomic: of the last two agreements, number << 16 | whose view holds */
 	uint64_t verdict[2];

@@ -82,7 +82,9 @@ struct coll_team {
 	int board_fd; /* -1: memory of this process */
 	struct coll_reach *reach; /* what is mapped of others */
 	uint64_t looked; /* atomic: when it was seen who is alive */
-	uint32_t changes; /* atomic: of what is lost anywhere, of which none is this one's */
+	/* What is lost anywhere, as last seen, of which nothing was this one's: */
+	uint32_t changes; /* atomic */
+	uint32_t life[VN_MAX_CHIPS]; /* atomic: by chip */
 	uint32_t speaker; /* a rank of this process, under whose name its errors stand */
 	struct vn_mem params; /* [COLL_SLOTS][2 * ranks] operands */
 
@@ -179,6 +181,7 @@ struct coll_pending {
 /* HBM, found once. */
 struct coll_place {
 	struct vn_mem mem;
+	uint32_t life; /* of its chip, when it was allocated */
 	uint64_t gen; /* frees seen then, + 1; 0: nothing */
 	uint32_t key; /* for other processes; 0: not asked for yet */
 	void *ptr; /* of a registered buffer */
@@ -211,6 +214,7 @@ struct vn_lib_comm {
 	uint32_t prepared; /* operations, so far */
 	struct coll_stage *stages; /* unused */
 	uint32_t unoffered; /* sends and receives that found no room in their channel */
+	uint32_t changes; /* of what is lost anywhere, of which nothing was its own */
 	uint64_t agreements; /* that it has come to */
 	uint64_t grown; /* times it was */
 	struct coll_shrunk *shrunk; /* and how often without whom (kin.c) */
@@ -238,8 +242,12 @@ bool coll_gone(const struct coll_team *t, uint32_t rank);
 void coll_fail_reach(struct coll_team *t, uint32_t rank, int err);
 /* Its chip is lost, or was since it joined. */
 bool coll_lost(const struct coll_team *t, uint32_t rank);
+/* What is lost now is not to be held against it. */
+void coll_health_begin(struct coll_team *t);
 /* Something was lost, or found: fails the communicator, and is false, if that concerns it. */
 bool coll_still_healthy(struct coll_team *t);
+/* The same for a rank, and the buffers of an operation. */
+bool coll_still_sound(struct vn_lib_comm *c, const struct coll_pending *d);
 /* The device refused an operation: likewise. */
 void coll_fail_device(struct coll_team *t, uint64_t seq, uint32_t status);
 /* Fails the communicator if a rank's process has died; now and then only. */
@@ -268,6 +276,24 @@ static inline bool coll_healthy(struct coll_team *t)
 	       __atomic_load_n(&h->changes, __ATOMIC_RELAXED) ==
 		       __atomic_load_n(&t->changes, __ATOMIC_RELAXED) ||
 	       coll_still_healthy(t);
+}
+
+/* Has anything ever been lost? Then more is to be looked at. */
+static inline bool coll_ever_lost(const struct coll_team *t)
+{
+	const struct vn_health *h = t->dev->health;
+
+	return h && __atomic_load_n(&h->changes, __ATOMIC_RELAXED);
+}
+
+/* What the rank has read or written for this operation until now was not lost by then. */
+static inline bool coll_sound(struct vn_lib_comm *c, const struct coll_pending *d)
+{
+	const struct vn_health *h = c->team->dev->health;
+
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return !h || __atomic_load_n(&h->changes, __ATOMIC_RELAXED) == c->changes ||
+	       coll_still_sound(c, d);
 }
 
 /*
@@ -509,6 +535,12 @@ void coll_programs_free(struct coll_team *t);
 /* hbm.c */
 /* Says in a post where its buffers are, and tells the device; false: that can't be. */
 bool coll_locate(struct vn_lib_comm *c, struct coll_pending *d, struct coll_post *p);
+/*
+ * Memory of a rank, or buffers of its operation, that may be in HBM: others fail with it,
+ * should that be lost. False: it is, and the communicator has failed.
+ */
+bool coll_check_memory(struct vn_lib_comm *c, const void *p, uint64_t bytes, enum coll_end side);
+bool coll_check_buffers(struct vn_lib_comm *c, const struct coll_pending *d);
 /* For ranks of other processes: where memory is; -ENOENT: not in HBM. */
 int coll_expose(struct vn_lib_comm *c, const char *ptr, uint64_t bytes, enum coll_end side,
 		uint64_t *at, uint32_t *key);

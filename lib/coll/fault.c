@@ -98,6 +98,34 @@ static bool cut_off(const struct coll_team *t, uint32_t *who, uint32_t *sled)
 	return several && cut != VN_ANY_SLED;
 }
 
+void coll_health_begin(struct coll_team *t)
+{
+	const struct vn_health *h = t->dev->health;
+
+	if (!h)
+		return;
+	t->changes = __atomic_load_n(&h->changes, __ATOMIC_ACQUIRE);
+	for (uint32_t chip = 0; chip < VN_MAX_CHIPS; chip++)
+		t->life[chip] = __atomic_load_n(&h->chip[chip], __ATOMIC_ACQUIRE);
+}
+
+/* A chip that is no rank's, but has buffers of some, and was lost; VN_MAX_CHIPS: none. */
+static uint32_t lost_elsewhere(struct coll_team *t)
+{
+	uint32_t chip, life;
+
+	for (chip = 0; chip < VN_MAX_CHIPS; chip++) {
+		life = vn_chip_life(t->dev, chip);
+		if (__atomic_load_n(&t->board.head->foreign[chip / 64], __ATOMIC_SEQ_CST) >>
+				    chip % 64 &
+			    1 &&
+		    life != __atomic_load_n(&t->life[chip], __ATOMIC_RELAXED))
+			break;
+		__atomic_store_n(&t->life[chip], life, __ATOMIC_RELAXED);
+	}
+	return chip;
+}
+
 bool coll_still_healthy(struct coll_team *t)
 {
 	uint32_t seen = __atomic_load_n(&t->dev->health->changes, __ATOMIC_ACQUIRE), sled, r;
@@ -116,7 +144,22 @@ bool coll_still_healthy(struct coll_team *t)
 			  r, t->board.member[r].chip, sled);
 		return false;
 	}
+	r = lost_elsewhere(t);
+	if (r < VN_MAX_CHIPS) {
+		coll_fail(t, -EHOSTDOWN, "chip %u was lost, on which ranks had buffers", r);
+		return false;
+	}
 	__atomic_store_n(&t->changes, seen, __ATOMIC_RELAXED);
+	return true;
+}
+
+bool coll_still_sound(struct vn_lib_comm *c, const struct coll_pending *d)
+{
+	uint32_t seen = __atomic_load_n(&c->team->dev->health->changes, __ATOMIC_ACQUIRE);
+
+	if (!coll_healthy(c->team) || !coll_check_buffers(c, d))
+		return false;
+	c->changes = seen;
 	return true;
 }
 

@@ -37,12 +37,31 @@ static bool look_up(vn_device_t dev, struct coll_place *at, const char *p, uint6
 {
 	uint64_t gen = __atomic_load_n(&dev->mems_gen, __ATOMIC_ACQUIRE) + 1;
 
-	at->gen = vn_mem_find(dev, p, bytes, &at->mem) ? gen : 0;
+	at->gen = vn_mem_find(dev, p, bytes, &at->mem, &at->life) ? gen : 0;
 	at->key = 0;
 	return at->gen;
 }
 
-/* Found again without the list while nothing was freed. NULL: not in HBM. */
+/*
+ * Others are to fail, too, should the chip be lost; or it was, since that was allocated.
+ * In that order: whoever sees the loss first sees that this is of use here.
+ */
+static bool still_there(struct vn_lib_comm *c, const struct coll_place *at)
+{
+	uint64_t *word = &c->team->board.head->foreign[at->mem.chip / 64];
+	uint64_t bit = 1ull << at->mem.chip % 64;
+
+	if (at->mem.chip != c->team->board.member[c->rank].chip &&
+	    !(__atomic_load_n(word, __ATOMIC_RELAXED) & bit))
+		__atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST);
+	if (vn_chip_life(c->team->dev, at->mem.chip) == at->life)
+		return true;
+	coll_fail(c->team, -EHOSTDOWN, "rank %u: its buffer is on chip %u, which was lost", c->rank,
+		  at->mem.chip);
+	return false;
+}
+
+/* Found again without the list while nothing was freed. NULL: not in HBM, or lost. */
 static struct coll_place *find(struct vn_lib_comm *c, enum coll_end side, const char *p,
 			       uint64_t bytes)
 {
@@ -60,7 +79,7 @@ static struct coll_place *find(struct vn_lib_comm *c, enum coll_end side, const 
 		    !look_up(dev, at, p, bytes))
 			return NULL;
 	}
-	return at;
+	return still_there(c, at) ? at : NULL;
 }
 
 static uint64_t offset(const struct coll_place *at, const char *p)
@@ -76,6 +95,20 @@ static const char *buffer(const struct coll_pending *d, enum coll_end side)
 static uint64_t bytes_of(const struct coll_pending *d, enum coll_end side)
 {
 	return side == COLL_SEND ? coll_sends(d) : coll_receives(d);
+}
+
+bool coll_check_memory(struct vn_lib_comm *c, const void *p, uint64_t bytes, enum coll_end side)
+{
+	if (bytes)
+		find(c, side, p, bytes);
+	return !coll_failed(c->team);
+}
+
+bool coll_check_buffers(struct vn_lib_comm *c, const struct coll_pending *d)
+{
+	for (enum coll_end side = COLL_SEND; side <= COLL_RECV; side++)
+		coll_check_memory(c, buffer(d, side), bytes_of(d, side), side);
+	return !coll_failed(c->team);
 }
 
 /* ---- to the device and ranks of this process ----------------------------------------- */

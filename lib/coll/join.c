@@ -92,6 +92,7 @@ void join_complete(struct coll_team *t, int err)
 		t->join_error = err;
 		snprintf(t->text, sizeof(t->text), "%s", vn_error());
 	} else {
+		coll_health_begin(t);
 		t->complete = true;
 	}
 	pthread_cond_broadcast(&joined);

@@ -418,6 +418,9 @@ bool coll_meet_post(struct vn_lib_comm *c, struct coll_pending *d)
 		bytes = coll_extra_bytes(t->ranks);
 	if (!room(c, d->seq, bounce_slots(bytes)) || !fill(c, d, p))
 		return false;
+	/* What others pull is what was there, not what was left of it. */
+	if (d->pull && !coll_sound(c, d))
+		return false;
 	coll_step(c->rank);
 	__atomic_store_n(&p->seq, d->seq + 1, __ATOMIC_RELEASE);
 	coll_step(c->rank);

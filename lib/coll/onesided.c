@@ -102,7 +102,10 @@ int vn_comm_window_register(vn_comm_t c, void *buff, size_t size, vn_comm_window
 	w->comm = c;
 	w->mine = (struct coll_part){ .at = (uintptr_t)buff, .bytes = size };
 	w->ptr = buff;
-	err = size && c->team->apart ? expose(c, w) : 0;
+	if (size)
+		err = c->team->apart				    ? expose(c, w)
+		      : coll_check_memory(c, buff, size, COLL_RECV) ? 0
+								    : coll_error(c->team);
 	if (err) {
 		free(w);
 		return coll_refuse(err);

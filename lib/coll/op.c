@@ -276,8 +276,7 @@ static bool fail_all(struct vn_lib_comm *c, int err)
 			/* Others may be at its buffers. */
 			if (!d->pull && !coll_quiet(c))
 				break;
-			complete(c, d,
-				 !d->pull && coll_healthy(c->team) && finished(c, d) ? 0 : err);
+			complete(c, d, !d->pull && coll_sound(c, d) && finished(c, d) ? 0 : err);
 		} else {
 			complete(c, d, err);
 			c->posted = c->completed;
@@ -297,7 +296,7 @@ bool coll_progress(struct vn_lib_comm *c)
 		coll_pair_offer(c);
 	while (c->completed < c->posted) {
 		d = coll_nth(c, c->completed);
-		if (!finished(c, d) || !coll_healthy(c->team))
+		if (!finished(c, d) || !coll_sound(c, d))
 			break;
 		complete(c, d, 0);
 		/* What waited for it. */
@@ -411,6 +410,8 @@ static int admit(struct vn_lib_comm *c, bool grouped, struct coll_pending **d)
 static int begin(struct vn_lib_comm *c, struct coll_pending *d)
 {
 	enlist(c, d);
+	if (coll_ever_lost(c->team))
+		coll_check_buffers(c, d);
 	coll_status_started(c);
 	coll_step(c->rank);
 	/* Those before it first. */

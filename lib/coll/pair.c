@@ -49,6 +49,19 @@ static bool over(const struct coll_side *s, uint64_t n)
 	       __atomic_load_n(&s->through, __ATOMIC_ACQUIRE) == n + 1 - COLL_LETTERS;
 }
 
+/* Where its buffer is; false: that can't be said, or it is lost. */
+static bool say_where(struct coll_pending *d, struct coll_side *mine)
+{
+	enum coll_end side = side_of(d);
+	const void *ptr = side == COLL_SEND ? d->call.send : d->call.recv;
+
+	mine->at = (uintptr_t)ptr;
+	if (d->comm->team->apart)
+		return !coll_expose_end(d->comm, d, side, &mine->at, &mine->key);
+	return coll_check_memory(d->comm, ptr, side == COLL_SEND ? coll_sends(d) : coll_receives(d),
+				 side);
+}
+
 static bool offer(struct coll_pending *d)
 {
 	struct coll_letter *l = letter(d);
@@ -58,8 +71,7 @@ static bool offer(struct coll_pending *d)
 		return false;
 	mine->count = d->call.count;
 	mine->type = d->call.type;
-	mine->at = (uintptr_t)(side_of(d) == COLL_SEND ? d->call.send : d->call.recv);
-	if (d->comm->team->apart && coll_expose_end(d->comm, d, side_of(d), &mine->at, &mine->key))
+	if (!say_where(d, mine))
 		return false;
 	coll_step(d->comm->rank);
 	__atomic_store_n(&mine->seq, d->letter + 1, __ATOMIC_RELEASE);

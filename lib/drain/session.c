@@ -276,22 +276,26 @@ int vn_drain_again(vn_device_t dev, uint32_t sled, uint32_t uid,
 
 /* ---- back --------------------------------------------------------------------------- */
 
-static int not_passed(struct drain *d)
+/* It is FAULTED, for what was seen, or because it was lost meanwhile. */
+static int not_passed(struct drain *d, int err)
 {
 	static const char *const what[] = {
-		[VN_FAULT_NONE] = "it could not be tested",
+		[VN_FAULT_NONE] = "it was lost while it was tested",
 		[VN_FAULT_MEMORY] = "memory does not keep what is written there",
 		[VN_FAULT_LINK] = "a copy is not what was copied",
 		[VN_FAULT_SUM] = "a sum is wrong",
 	};
 	const struct vn_drain_step *s = &d->report->last;
 	const char *fault = what[s->fault <= VN_FAULT_SUM ? s->fault : 0];
+	char at[24] = "";
 
+	if (s->fault)
+		snprintf(at, sizeof(at), "slot %u: ", s->slot);
 	if (vn_log_end(&d->log, VN_SLED_FAULTED))
-		return vn_fail(-EIO, "sled %u: slot %u: %s; the journal does not know it: %s",
-			       d->sled, s->slot, fault, said().s);
+		return vn_fail(err, "sled %u: %s%s; the journal does not know it: %s", d->sled, at,
+			       fault, said().s);
 	vn_drain_point(VN_SLED_FAULTED, VN_POINT_AFTER);
-	return vn_fail(-EIO, "sled %u: slot %u: %s", d->sled, s->slot, fault);
+	return vn_fail(err, "sled %u: %s%s", d->sled, at, fault);
 }
 
 static int passed(struct drain *d, const struct vn_drain_open *a)
@@ -325,7 +329,7 @@ static int come_back(struct drain *d, const struct vn_drain_open *a)
 	if (!err)
 		return passed(d, a);
 	if (d->report->last.state == VN_SLED_FAULTED)
-		return not_passed(d);
+		return not_passed(d, err);
 	/* It stays what it was. */
 	vn_fail(err, "sled %u: %s", d->sled, strerror(-err));
 	t = said();

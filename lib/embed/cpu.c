@@ -23,8 +23,12 @@ static struct embed_mem *mem_at(struct embed_device *dev, const void *p)
 	return NULL;
 }
 
-/* Marks what can be; the first that is fenced, or NULL. objects held. */
-static struct embed_mem *mark(struct embed_device *dev, char *const *to, u32 n, u64 bytes)
+/*
+ * Marks all of it; or, for who can wait, what comes before the first that is fenced, which
+ * is returned. objects held.
+ */
+static struct embed_mem *mark(struct embed_device *dev, char *const *to, u32 n, u64 bytes,
+			      bool waits)
 {
 	struct embed_mem *m;
 	u64 off, most;
@@ -33,7 +37,7 @@ static struct embed_mem *mark(struct embed_device *dev, char *const *to, u32 n, 
 		m = mem_at(dev, to[i]);
 		if (!m || !READ_ONCE(m->hbm.dirty))
 			continue;
-		if (READ_ONCE(m->hbm.fenced))
+		if (waits && READ_ONCE(m->hbm.fenced))
 			return m;
 		off = (u64)((const u8 *)to[i] - m->hbm.base);
 		most = m->hbm.bytes - off;
@@ -64,8 +68,8 @@ static u32 begin_slowly(struct embed_context *ctx, char *const *to, u32 n, u64 b
 	u32 slow_us;
 
 	pthread_mutex_lock(&dev->objects);
-	/* Who is inside is waited for before anything is taken: he need not wait. */
-	while (mark(dev, to, n, bytes) && outer) {
+	/* Who is inside is waited for before anything is taken: he need not wait, but mark. */
+	while (mark(dev, to, n, bytes, outer)) {
 		embed_fence_waited(ctx, 1);
 		pthread_cond_wait(&dev->unfenced, &dev->objects);
 	}

@@ -169,6 +169,8 @@ void embed_runner_put(struct embed_device *dev, struct embed_runner *r)
 
 void embed_runners_wait(struct embed_device *dev)
 {
+	/* What was changed before is seen by who is not seen inside. */
+	vn_mb();
 	for (u32 i = 0; i < dev->nrunners; i++) {
 		u32 mark = vn_runner_mark(&dev->runners[i].r);
 

@@ -54,12 +54,14 @@ static void set_state(struct embed_session *s, u32 state)
 	embed_events_say(s->dev);
 }
 
-/* The sled becomes what was, or will be, without this session. */
-static void leave(struct embed_session *s, const struct embed_sled *as, const struct vn_moves *m)
+/* The sled becomes what was, or will be, without this session; false: it is FAULTED. */
+static bool leave(struct embed_session *s, const struct embed_sled *as, const struct vn_moves *m)
 {
+	bool becomes = embed_sled_become(s->dev, s->sled, as, &s->who, m);
+
 	s->state = as->s.state;
-	embed_sled_become(s->dev, s->sled, as, &s->who, m);
 	embed_events_say(s->dev);
+	return becomes;
 }
 
 /* Has it been called off, or something been lost? */
@@ -110,7 +112,7 @@ static u64 dirty_bytes(struct embed_session *s, u64 *total)
 	pthread_mutex_lock(&s->dev->objects);
 	for_each_move(s, ctx, m)
 	{
-		n += vn_hbm_count(m->move->dirty, m->move->words) * VN_HBM_PAGE;
+		n += vn_hbm_left(m->move->dirty, m->move->taken, m->move->words) * VN_HBM_PAGE;
 		*total += m->hbm.bytes;
 	}
 	pthread_mutex_unlock(&s->dev->objects);
@@ -230,10 +232,11 @@ static int round_of(struct embed_session *s)
 	s->pace.bytes += c.bytes;
 	s->pace.ns += c.ns;
 	s->copied += c.bytes;
+	if (err)
+		return err;
 	s->rounds++;
-	if (!err)
-		slow_down(s);
-	return err;
+	slow_down(s);
+	return 0;
 }
 
 /* ---- the pause ------------------------------------------------------------------- */
@@ -500,11 +503,10 @@ static int come_back(struct embed_session *s)
 {
 	int err = validate(s);
 
-	if (err == -EIO) {
+	if (err == -EIO)
 		set_state(s, VN_SLED_FAULTED);
-	} else if (!err) {
-		leave(s, &in_service, NULL);
-	}
+	else if (!err && !leave(s, &in_service, NULL))
+		err = -EHOSTDOWN;
 	return err;
 }
 
@@ -545,6 +547,7 @@ static int step(struct embed_session *s, u32 to)
 			return -EINVAL;
 		vn_fetch_add(&s->dev->moving, -1u);
 		drop(s);
+		embed_sled_settled(s->dev, &s->moves);
 		set_state(s, to);
 		return 0;
 	}

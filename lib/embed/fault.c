@@ -74,7 +74,8 @@ int embed_fault_clear(struct embed_device *dev, const struct vn_fault *f)
 	pthread_mutex_lock(&dev->objects);
 	pthread_mutex_lock(&dev->sleds_lock);
 	for (u32 i = 0; i < vn_switch_sleds(&dev->sw); i++)
-		if (dev->sled[i].s.state != VN_SLED_FAULTED)
+		if (dev->sled[i].s.state != VN_SLED_FAULTED &&
+		    dev->sled[i].s.state != VN_SLED_VALIDATING)
 			in_service |= 1ull << i;
 	err = vn_faults_clear(&dev->sw, &dev->faults, f, in_service);
 	pthread_mutex_unlock(&dev->sleds_lock);

@@ -142,15 +142,9 @@ static int check(const struct embed_device *dev, u32 sled, const struct vn_moves
 {
 	int err = faulted(dev, sled) ? -EHOSTDOWN : dev->sled[sled].off ? -ECANCELED : 0;
 
-	for (u32 i = 0; i < m->n && !err; i++) {
-		u32 to = vn_switch_sled(&dev->sw, m->slot[i]);
-
-		if (faulted(dev, to))
-			err = -EHOSTDOWN;
-		else if (vn_switch_cut(&dev->sw, sled, to) != VN_ANY_SLED)
-			err = -ENETUNREACH;
-	}
-	return err;
+	for (u32 i = 0; i < m->n && !err; i++)
+		err = faulted(dev, vn_switch_sled(&dev->sw, m->slot[i])) ? -EHOSTDOWN : 0;
+	return err ?: vn_drain_obstacle(&dev->sw, sled, m);
 }
 
 int embed_sled_check(struct embed_device *dev, u32 sled, const struct vn_moves *m)
@@ -197,16 +191,18 @@ static void power(struct embed_device *dev, u32 sled, bool on)
 			dev->sw.chip_at[slot] = on ? VN_SLOT_FREE : VN_SLOT_OFF;
 }
 
-void embed_sled_become(struct embed_device *dev, u32 sled, const struct embed_sled *as,
+bool embed_sled_become(struct embed_device *dev, u32 sled, const struct embed_sled *as,
 		       const struct embed_who *who, const struct vn_moves *m)
 {
+	bool becomes;
 	u32 from;
 
 	pthread_mutex_lock(&dev->sleds_lock);
 	from = dev->sled[sled].s.state;
-	for (u32 i = 0; m && i < m->n; i++)
-		dev->sw.chip_at[m->slot[i]] = VN_SLOT_FREE;
-	if (!faulted(dev, sled)) {
+	if (m)
+		vn_drain_let_go(&dev->sw, m);
+	becomes = !faulted(dev, sled);
+	if (becomes) {
 		dev->sled[sled] = *as;
 		if (as->s.state == VN_SLED_IN_SERVICE)
 			vn_faults_revive_sled(&dev->sw, &dev->faults, sled);
@@ -215,6 +211,14 @@ void embed_sled_become(struct embed_device *dev, u32 sled, const struct embed_sl
 		note(dev, sled, from, who);
 	}
 	dev->busy[sled] = false;
+	pthread_mutex_unlock(&dev->sleds_lock);
+	return becomes;
+}
+
+void embed_sled_settled(struct embed_device *dev, const struct vn_moves *m)
+{
+	pthread_mutex_lock(&dev->sleds_lock);
+	vn_drain_let_go(&dev->sw, m);
 	pthread_mutex_unlock(&dev->sleds_lock);
 }
 
@@ -258,8 +262,7 @@ int embed_sled_begin(struct embed_device *dev, struct vn_drain_open *a, const st
 	pthread_mutex_lock(&dev->sleds_lock);
 	err = look(dev, a, m);
 	if (!err) {
-		for (u32 i = 0; i < m->n; i++)
-			dev->sw.chip_at[m->slot[i]] = VN_SLOT_TAKEN;
+		vn_drain_take(&dev->sw, m);
 		dev->busy[a->sled] = true;
 		go_for(dev, a->sled, VN_SLED_PLANNED, who);
 	}
@@ -297,7 +300,8 @@ int embed_sled_maintain(struct embed_device *dev, u32 sled, const struct embed_w
 
 	pthread_mutex_lock(&dev->sleds_lock);
 	state = dev->sled[sled].s.state;
-	if (vn_drain_edge(state, VN_SLED_MAINTENANCE)) {
+	/* One that is being tested goes back there only by who tests it. */
+	if (state == VN_SLED_DRAINED) {
 		power(dev, sled, false);
 		go_for(dev, sled, VN_SLED_MAINTENANCE, who);
 	} else {

@@ -38,13 +38,15 @@ int embed_sled_verify(struct embed_device *dev, u32 sled, const struct embed_who
 		      const struct vn_moves *m);
 /* Is it FAULTED? */
 bool embed_sled_faulted(struct embed_device *dev, u32 sled);
+/* Nothing of the drain moves any more. */
+void embed_sled_settled(struct embed_device *dev, const struct vn_moves *m);
 /* Its chips are where they were to go, in the next epoch. */
 void embed_sled_moved(struct embed_device *dev, const struct vn_moves *m);
 /*
  * The session is over: what the sled is without it, unless it is FAULTED; slots that were
- * taken (or NULL) are free.
+ * taken (or NULL) are free. False: it is.
  */
-void embed_sled_become(struct embed_device *dev, u32 sled, const struct embed_sled *as,
+bool embed_sled_become(struct embed_device *dev, u32 sled, const struct embed_sled *as,
 		       const struct embed_who *who, const struct vn_moves *m);
 
 #endif
