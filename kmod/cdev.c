@@ -192,7 +192,7 @@ int vn_call_copy_in(u32 cmd, void *arg, void __user *uarg)
 static long do_call(struct vn_context *ctx, u32 cmd, const struct vn_call *known, void __user *uarg)
 {
 	const struct call *call = &calls[_IOC_NR(cmd)];
-	u64 arg[16] = {};
+	u64 arg[VN_CALL_BYTES / sizeof(u64)] = {};
 	int err = vn_call_copy_in(cmd, arg, uarg);
 
 	if (err)

@@ -38,6 +38,9 @@ struct session {
 
 static atomic64_t fence_waits;
 
+/* As the last drain has measured it; hbm_lock. */
+static struct vn_pace known;
+
 void vn_drain_waited(u32 times)
 {
 	atomic64_add(times, &fence_waits);
@@ -244,6 +247,8 @@ static void tell(struct session *s, struct vn_drain_step *a, bool round)
 	if (s->op.state < VN_SLED_COMMITTED)
 		p->total_bytes = vn_moves_total(&s->moves);
 	p->dirty_bytes = s->op.state == VN_SLED_PRECOPY ? vn_moves_dirty(&s->moves) : 0;
+	if (s->pace.bytes)
+		known = s->pace;
 	mutex_unlock(&vn_server.hbm_lock);
 	p->estimate_ns = s->op.state == VN_SLED_PRECOPY ? pause_ns(s, p->dirty_bytes) : 0;
 	a->state = vn_sled_faulted(s->op.sled) ? VN_SLED_FAULTED : s->op.state;
@@ -343,6 +348,30 @@ out:
 	return ERR_PTR(err);
 }
 
+/* How long it would take, if nothing were written meanwhile. */
+static int expect(struct vn_drain_open *a)
+{
+	struct vn_pace copy, rest = {};
+	u64 began;
+	int err;
+
+	mutex_lock(&vn_server.hbm_lock);
+	copy = known;
+	mutex_unlock(&vn_server.hbm_lock);
+	err = vn_move_measure(&copy, &rest);
+	if (err)
+		return err;
+	if (!copy.fence_ns) {
+		began = ktime_get_ns();
+		vn_pool_quiesce();
+		vn_pace_fenced(&copy, ktime_get_ns() - began);
+	}
+	a->rate = vn_pace_rate(&copy);
+	a->pause_ns = vn_pace_pause_ns(&copy, 0, U64_MAX);
+	a->time_ns = vn_drain_time_ns(&copy, &rest, a->bytes);
+	return 0;
+}
+
 static int dry_run(struct vn_drain_open *a)
 {
 	struct vn_moves m;
@@ -352,7 +381,7 @@ static int dry_run(struct vn_drain_open *a)
 		return err;
 	a->fd = -1;
 	count(a, &m);
-	return 0;
+	return expect(a);
 }
 
 int vn_call_drain_open(struct vn_context *ctx, void *arg, struct file **file)

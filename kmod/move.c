@@ -11,6 +11,9 @@
 #include "fault.h"
 #include "move.h"
 
+/* What is copied to see how fast that is: more than caches hold. */
+#define SAMPLE_PAGES	2048ull
+
 /* Writers at a fence, in page faults. */
 static DECLARE_WAIT_QUEUE_HEAD(fence_wait);
 
@@ -121,9 +124,8 @@ static u32 crc_of(const void *page)
  * A page may change while it is read: what was read is what is compared, out of a
  * buffer of its own.
  */
-static int copy_page_of(u8 *to, const u8 *from, u8 *buffer)
+static int copy_page_of(u8 *to, const u8 *from, u8 *buffer, bool corrupt)
 {
-	bool corrupt = vn_faults_copy(&vn_server.faults);
 	u32 crc;
 
 	memcpy(buffer, from, PAGE_SIZE);
@@ -145,7 +147,8 @@ int vn_move_copy(const struct vn_mem *mem, struct vn_copied *c)
 		return -ENOMEM;
 	while (!err && c->room && vn_hbm_next(mv->taken, mem->object.pages, &page)) {
 		err = copy_page_of((u8 *)mv->base + (page << PAGE_SHIFT),
-				   mem->hbm.base + (page << PAGE_SHIFT), buffer);
+				   mem->hbm.base + (page << PAGE_SHIFT), buffer,
+				   vn_faults_copy(&vn_server.faults));
 		/* What is not there yet stays to be copied. */
 		if (err)
 			break;
@@ -161,6 +164,53 @@ int vn_move_copy(const struct vn_mem *mem, struct vn_copied *c)
 	}
 	c->ns += ktime_get_ns() - began;
 	free_page((unsigned long)buffer);
+	return err;
+}
+
+/* From the first half to the second, and cleared there. */
+static int measure(u8 *base, u8 *buffer, struct vn_pace *copy, struct vn_pace *rest)
+{
+	u64 half = SAMPLE_PAGES << PAGE_SHIFT, began = ktime_get_ns();
+	int err = 0;
+
+	for (u64 at = 0; at < half && !err; at += PAGE_SIZE) {
+		err = copy_page_of(base + half + at, base + at, buffer, false);
+		cond_resched();
+	}
+	if (!copy->bytes) {
+		copy->bytes = half;
+		copy->ns = ktime_get_ns() - began;
+	}
+	began = ktime_get_ns();
+	for (u64 at = 0; at < half; at += PAGE_SIZE)
+		clear_page(base + half + at);
+	rest->bytes = half;
+	rest->ns += ktime_get_ns() - began;
+	return err;
+}
+
+int vn_move_measure(struct vn_pace *copy, struct vn_pace *rest)
+{
+	u64 n = 2 * SAMPLE_PAGES, began = ktime_get_ns();
+	struct page **page = kvmalloc_array(n, sizeof(*page), GFP_KERNEL_ACCOUNT);
+	u8 *buffer = (u8 *)__get_free_page(GFP_KERNEL);
+	u8 *base;
+	int err = -ENOMEM;
+
+	if (!page || !buffer)
+		goto free;
+	err = vn_pages_alloc(page, n, NUMA_NO_NODE);
+	if (err)
+		goto free;
+	base = vmap(page, n, VM_MAP, PAGE_KERNEL);
+	/* A drain takes memory once for each byte. */
+	rest->ns = (ktime_get_ns() - began) / 2;
+	err = base ? measure(base, buffer, copy, rest) : -ENOMEM;
+	vunmap(base);
+	vn_pages_free(page, n);
+free:
+	free_page((unsigned long)buffer);
+	kvfree(page);
 	return err;
 }
 

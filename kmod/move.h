@@ -3,6 +3,7 @@
 #ifndef VN_MOVE_H
 #define VN_MOVE_H
 
+#include "engine/drain.h"
 #include "memory.h"
 
 /*
@@ -42,6 +43,11 @@ void vn_move_take(struct vn_mem *mem);
  * is not as it was read.
  */
 int vn_move_copy(const struct vn_mem *mem, struct vn_copied *c);
+/*
+ * What moving costs here, on memory taken for that: *rest, all but copying; *copy, unless it
+ * is known. 0, -ENOMEM, -EINTR, -EIO.
+ */
+int vn_move_measure(struct vn_pace *copy, struct vn_pace *rest);
 /* Nobody begins to write there. Then wait for the runners. */
 void vn_move_fence(struct vn_mem *mem);
 /* They may again; wake those who wait with vn_move_wake(). */

@@ -244,6 +244,7 @@ static int place(struct vn_drain_open *a, struct vn_moves *m)
 	err = vn_drain_place(&vn_server.sw, state, a->sled, a->to, m);
 	a->chips = m->n;
 	a->free_slots = m->free;
+	memcpy(a->slot, m->slot, sizeof(a->slot));
 	return err;
 }
 

@@ -3,7 +3,10 @@
 
 #define CALL(nr, type, on)	GROWN(nr, type, sizeof(struct type), on)
 /* A struct that has grown since. */
-#define GROWN(nr, type, least, on)	[(nr) & 0xff] = { #nr, sizeof(struct type), least, on }
+#define GROWN(nr, type, least, on)	[(nr) & 0xff] = { #nr, LENGTH(type), least, on }
+/* Does not compile for one that is longer than shells have room for. */
+#define LENGTH(type)	(sizeof(struct type) + \
+			 0 * sizeof(char[sizeof(struct type) <= VN_CALL_BYTES ? 1 : -1]))
 
 static const struct vn_call calls[VN_IOCTL_COUNT] = {
 	GROWN(VN_IOCTL_QUERY, vn_query, 64, VN_ON_SERVER | VN_ON_CHIP),

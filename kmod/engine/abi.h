@@ -16,6 +16,9 @@ enum vn_node {
 	VN_ON_SESSION	= 1 << 2,	/* of a drain */
 };
 
+/* No struct is longer: room for any of them. */
+#define VN_CALL_BYTES	256
+
 struct vn_call {
 	const char *name;
 	u16 bytes;		/* of the struct as known here */

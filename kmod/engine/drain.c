@@ -208,3 +208,10 @@ u32 vn_drain_budgets(u32 given_up)
 
 	return n < VN_FENCE_BUDGETS ? n : VN_FENCE_BUDGETS;
 }
+
+u64 vn_drain_time_ns(const struct vn_pace *copy, const struct vn_pace *rest, u64 bytes)
+{
+	u64 a = vn_pace_pause_ns(copy, bytes, ~0ull), b = vn_pace_ns(rest, bytes);
+
+	return a > ~0ull - b ? ~0ull : a + b;
+}

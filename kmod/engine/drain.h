@@ -73,6 +73,8 @@ u32 vn_drain_budgets(u32 given_up);
  */
 u32 vn_drain_slow(u64 before, u64 now, u32 slow_us);
 
+/* How long a drain of so many bytes takes: copying, and what else there is to be done to each. */
+u64 vn_drain_time_ns(const struct vn_pace *copy, const struct vn_pace *rest, u64 bytes);
 /* Bytes per second, 0: not known. */
 u64 vn_pace_rate(const struct vn_pace *p);
 

@@ -396,6 +396,31 @@ static void stay(struct embed_session *s)
 		leave(s, &s->was, NULL);
 }
 
+/* How long it would take, if nothing were written meanwhile. */
+static int expect(struct embed_device *dev, struct vn_drain_open *a)
+{
+	struct vn_pace copy, rest;
+	u64 began;
+	int err;
+
+	pthread_mutex_lock(&dev->objects);
+	copy = dev->pace;
+	pthread_mutex_unlock(&dev->objects);
+	err = embed_move_measure(dev, &copy, &rest);
+	if (err)
+		return err;
+	if (!copy.fence_ns) {
+		began = vn_now();
+		embed_gates_pass(began + STAY_NS);
+		embed_runners_wait(dev);
+		vn_pace_fenced(&copy, vn_now() - began);
+	}
+	a->rate = vn_pace_rate(&copy);
+	a->pause_ns = vn_pace_pause_ns(&copy, 0, UINT64_MAX);
+	a->time_ns = vn_drain_time_ns(&copy, &rest, a->bytes);
+	return 0;
+}
+
 static int dry_run(struct embed_device *dev, struct vn_drain_open *a)
 {
 	struct vn_moves m;
@@ -404,7 +429,7 @@ static int dry_run(struct embed_device *dev, struct vn_drain_open *a)
 	if (err && err != -ENOSPC)
 		return err;
 	count(dev, a, &m);
-	return 0;
+	return expect(dev, a);
 }
 
 static int begin(struct embed_session *s, struct vn_drain_open *a)
@@ -559,6 +584,10 @@ static void tell(struct embed_session *s, struct vn_drain_step *a, bool round)
 {
 	u64 total, dirty = dirty_bytes(s, &total);
 
+	pthread_mutex_lock(&s->dev->objects);
+	if (s->pace.bytes)
+		s->dev->pace = s->pace;
+	pthread_mutex_unlock(&s->dev->objects);
 	if (s->state < VN_SLED_COMMITTED)
 		s->total = total;
 	a->total_bytes = s->total;

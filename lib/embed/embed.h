@@ -69,6 +69,7 @@ struct embed_device {
 	/* A session is at work on it, whatever has become of the sled meanwhile. */
 	bool busy[VN_MAX_SLEDS + VN_MAX_SPARES];
 	struct vn_faults faults;
+	struct vn_pace pace; /* as the last drain has measured it; under objects */
 	struct vn_health health;
 	u64 hbm; /* bytes per chip */
 	u64 hbm_used[VN_MAX_CHIPS]; /* changed under objects; read atomically */
@@ -233,6 +234,8 @@ int embed_move_new(struct embed_device *dev, struct embed_mem *m, u32 slot);
 void embed_move_free(struct embed_mem *m);
 int embed_move_copy(struct embed_mem *m, struct embed_copied *c);
 int embed_move_flip(struct embed_mem *m);
+/* What moving costs: *rest, all but copying; *copy, unless it is known. 0, -ENOMEM, -EIO. */
+int embed_move_measure(struct embed_device *dev, struct vn_pace *copy, struct vn_pace *rest);
 
 /* sled.c */
 int embed_sled_query(struct embed_device *dev, struct vn_sled_query *a);

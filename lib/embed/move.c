@@ -11,6 +11,9 @@
 #include "../home.h"
 #include "embed.h"
 
+/* What is copied to see how fast that is: more than caches hold. */
+#define SAMPLE_BYTES (8ull << 20)
+
 int embed_move_new(struct embed_device *dev, struct embed_mem *m, u32 slot)
 {
 	struct embed_move *mv = embed_drain_room(dev, 1, sizeof(*mv));
@@ -103,4 +106,30 @@ int embed_move_flip(struct embed_mem *m)
 	mv->copy = NULL;
 	WRITE_ONCE(m->hbm.dirty, NULL);
 	return 0;
+}
+
+int embed_move_measure(struct embed_device *dev, struct vn_pace *copy, struct vn_pace *rest)
+{
+	u8 *from = embed_take_pages(dev, 0, SAMPLE_BYTES);
+	u8 *to = embed_take_pages(dev, 0, SAMPLE_BYTES);
+	int err = from && to ? 0 : -ENOMEM;
+	u64 began;
+
+	if (!err)
+		memset(from, 1, SAMPLE_BYTES);
+	began = vn_now();
+	for (u64 at = 0; at < SAMPLE_BYTES && !err; at += VN_HBM_PAGE)
+		err = copy_page(to + at, from + at, false);
+	if (!err && !copy->bytes) {
+		copy->bytes = SAMPLE_BYTES;
+		copy->ns = vn_now() - began;
+	}
+	began = vn_now();
+	if (to)
+		munmap(to, SAMPLE_BYTES);
+	/* Never nothing at all. */
+	*rest = (struct vn_pace){ .bytes = SAMPLE_BYTES, .ns = vn_now() - began + 1 };
+	if (from)
+		munmap(from, SAMPLE_BYTES);
+	return err;
 }

@@ -241,6 +241,7 @@ static int look(struct embed_device *dev, struct vn_drain_open *a, struct vn_mov
 	err = vn_drain_place(&dev->sw, state, a->sled, a->to, m);
 	a->chips = m->n;
 	a->free_slots = m->free;
+	memcpy(a->slot, m->slot, sizeof(a->slot));
 	return err;
 }
 

@@ -327,7 +327,8 @@ static const struct row {
 	  .flags = F(vn_drain_open, flags),
 	  .known = VN_DRAIN_DRY_RUN | VN_DRAIN_BACK | VN_DRAIN_RESTORE | VN_DRAIN_MAINTAIN,
 	  .out = { F(vn_drain_open, chips), F(vn_drain_open, free_slots),
-		   F(vn_drain_open, contexts), F(vn_drain_open, bytes) },
+		   F(vn_drain_open, contexts), F(vn_drain_open, bytes), F(vn_drain_open, rate),
+		   F(vn_drain_open, pause_ns), F(vn_drain_open, time_ns), F(vn_drain_open, slot) },
 	  .odd = { F(vn_drain_open, fd) } },
 };
 

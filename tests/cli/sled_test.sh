@@ -7,7 +7,8 @@
 # shellcheck source=tests/cli/lib.sh disable=SC2016,SC2154
 . "$(dirname "$0")/lib.sh"
 
-plan='sled:n to:n chips:n free_slots:n short_slots:n contexts:n bytes:n'
+plan='sled:n to:n chips:n free_slots:n short_slots:n targets:a contexts:n bytes:n rate:n pause_ns:n
+	budget_ns:n time_ns:n windows:n holders:a'
 
 good "sled list" sled list
 says '^SLED +STATE +CHIPS +RACK +NODE +USED +OPERATION +UID +REASON$' "has its columns"
@@ -41,6 +42,10 @@ if [ $home = embedded ] || [ "$(id -u)" = 0 ]; then
 	run -j sled drain "$sled" --dry-run
 	is "fields(\$d, '$plan') && 's' . \$d->{sled} eq '$sled' && \$d->{chips} > 0" "a dry run has its fields"
 	is "(\$d->{short_slots} == 0) == ($status == 0)" "and fails if there are too few slots"
+	is '@{$d->{targets}} == $d->{free_slots} && !grep { $_->{sled} == $d->{sled} } @{$d->{targets}}' \
+		"it names the slots, on other sleds"
+	is '$d->{rate} > 0 && $d->{pause_ns} > 0 && $d->{time_ns} >= $d->{pause_ns}' \
+		"how fast it would copy, and how long it would take"
 else
 	skip "only as root, or embedded: a dry run"
 fi
@@ -78,12 +83,14 @@ says '^sled 0 is drained: operation 000000000000abcd$' "says what is done"
 says '^  moved    2 chips, with 0 B of 0 contexts$' "what moved"
 says '^  copied   0 B in [0-9]+ rounds?.*, 0 B of it in the pause$' "what was copied"
 says '^  pause    .* us of 10.0 ms allowed, 0 waits$' "how long nobody could write"
-says '^  time     .*s in all$' "and how long it took"
+says '^  time     .*s in all$' "how long it took"
+says '^  planned  0 B, a pause of [0-9.]+ .?s, [0-9.]+ .?s in all$' "and what was thought before"
 good "in JSON" -j sled drain 1 --budget 200 --deadline 5 --to s3
 is 'fields($d, "sled:n state:s operation:s already:b chips:n contexts:n bytes:n copied_bytes:n
-	rounds:n stop_bytes:n rate:n pause_ns:n budget_ns:n waits:n took_ns:n")' "has its fields"
+	rounds:n stop_bytes:n rate:n pause_ns:n budget_ns:n waits:n took_ns:n planned:o")' "has its fields"
 is '$d->{sled} == 1 && $d->{state} eq "drained" && !$d->{already} && $d->{chips} == 2' "tells the same"
 is '$d->{budget_ns} == 200_000_000 && $d->{pause_ns} < $d->{took_ns}' "in nanoseconds"
+is 'fields($d->{planned}, "bytes:n pause_ns:n time_ns:n") && $d->{planned}{time_ns} > 0' "beside the plan"
 is '$d->{operation} =~ /^[0-9a-f]{16}$/' "its number is one"
 json '$d->{operation}' && operation=$value
 run -j sled drain 1
@@ -94,7 +101,11 @@ is '$d->{chips} == 0 && $d->{state} eq "drained"' "moves nothing"
 
 good "a dry run" sled drain 0 --dry-run --reason fan
 says '^  slots    2 for its chips, 2 free$' "has the slots"
-says '^  copying  0 B of 0 contexts$' "and what there is to copy"
+says '^  targets  slot [0-9]+ of s3, slot [0-9]+ of s3$' "where they would go"
+says '^  copying  0 B of 0 contexts$' "what there is to copy"
+says '^  pause    about .*s if nothing is written meanwhile, 10.0 ms allowed$' "how long writers wait"
+says '^  time     about .*s at [0-9.]+ GB/s ' "how long it takes"
+says '^  windows  0 on its chips' "and whose memory it is"
 good "in JSON" -j sled drain s0 --dry-run --to 3
 is "fields(\$d, '$plan') && '2 2 0 0 3' eq \"@\$d{qw(chips free_slots short_slots sled to)}\"" "too"
 

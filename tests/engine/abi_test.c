@@ -11,7 +11,7 @@
 #define SLEDS 5u
 
 union any {
-	u8 byte[128];
+	u8 byte[184];
 	struct vn_query query;
 	struct vn_chip_attach attach;
 	struct vn_chip_query chip_query;
@@ -72,7 +72,7 @@ static const struct {
 	{ VN_IOCTL_STATUS_DESTROY, 16, VN_ON_SERVER, { .status_destroy = { .mmap_offset = 1 } } },
 	{ VN_IOCTL_SLED_QUERY, 112, VN_ON_SERVER, { .sled = { .sled = 4 } } },
 	{ VN_IOCTL_DRAIN_OPEN,
-	  128,
+	  184,
 	  VN_ON_SERVER,
 	  { .drain = { .sled = 4, .to = VN_ANY_SLED, .operation = 1, .budget_ns = 1 } } },
 	{ VN_IOCTL_DRAIN_STEP, 96, VN_ON_SESSION, { .step = { .to = VN_SLED_PRECOPY } } },

@@ -53,6 +53,18 @@ static void test_pause(void)
 	       "nothing known, and a budget of nothing");
 }
 
+static void test_time(void)
+{
+	struct vn_pace copy = { 1000000000, 1000 * MS, 5 * MS }, rest = { 1000000000, 500 * MS, 0 };
+
+	tap_ok(vn_drain_time_ns(&copy, &rest, 2000000000) == 3005 * MS,
+	       "a drain takes copying, what else there is to do, and a pause");
+	rest = (struct vn_pace){ 0 };
+	tap_ok(vn_drain_time_ns(&copy, &rest, 1) == ~0ull &&
+		       vn_drain_time_ns(&copy, &rest, 0) == 5 * MS,
+	       "for ever while nothing is known, but for nothing");
+}
+
 static void test_slow(void)
 {
 	u32 us = 0, n = 0;
@@ -82,6 +94,7 @@ int main(void)
 {
 	test_rate();
 	test_pause();
+	test_time();
 	test_slow();
 	test_budgets();
 	return tap_done();

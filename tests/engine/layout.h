@@ -308,7 +308,7 @@ FIELD(vn_sled_query, hbm_used, 32, 8);
 FIELD(vn_sled_query, operation, 40, 8);
 FIELD(vn_sled_query, reason, 48, 64);
 
-SIZE(vn_drain_open, 128);
+SIZE(vn_drain_open, 184);
 FIELD(vn_drain_open, size, 0, 4);
 FIELD(vn_drain_open, flags, 4, 4);
 FIELD(vn_drain_open, sled, 8, 4);
@@ -323,6 +323,10 @@ FIELD(vn_drain_open, contexts, 108, 4);
 FIELD(vn_drain_open, bytes, 112, 8);
 FIELD(vn_drain_open, uid, 120, 4);
 FIELD(vn_drain_open, reserved, 124, 4);
+FIELD(vn_drain_open, rate, 128, 8);
+FIELD(vn_drain_open, pause_ns, 136, 8);
+FIELD(vn_drain_open, time_ns, 144, 8);
+FIELD(vn_drain_open, slot, 152, 32);
 
 SIZE(vn_drain_step, 96);
 FIELD(vn_drain_step, size, 0, 4);

@@ -2,7 +2,8 @@
 /*
  * Holds a part of the module until its standard input ends: "server" or "chip",
  * a node; "mapping", memory of a context whose fd is closed; "ring", a queue's
- * rings likewise; "domain", nothing but the fd of a domain.
+ * rings likewise; "domain", nothing but the fd of a domain; "window", one of 64 KiB on
+ * chip 0.
  */
 #include "abi/abi.h"
 
@@ -28,8 +29,14 @@ int main(int argc, char **argv)
 		fd = open_context();
 		domain_export(fd);
 		close(fd);
+	} else if (!strcmp(what, "window")) {
+		struct mem m;
+
+		fd = open_on(0);
+		m = mem_alloc(fd, 0, 16 * PAGE);
+		window_create(fd, &m, 0, 16 * PAGE, VN_ACCESS_REMOTE_READ);
 	} else {
-		fprintf(stderr, "holder: server, chip, mapping, ring or domain\n");
+		fprintf(stderr, "holder: server, chip, mapping, ring, domain or window\n");
 		return 2;
 	}
 	puts("ready");

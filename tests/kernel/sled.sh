@@ -161,6 +161,27 @@ bad 1 '0 events of 1 in 1 s$' "none comes" event watch --count 1 --timeout 1
 good "nor must one" event watch --timeout 1
 home_again
 
+mkfifo "$tmp/holding"
+"$VN_BUILD/tests/kernel/holder" window <"$tmp/holding" >"$tmp/ready" 2>&1 &
+job=($!)
+exec 8>"$tmp/holding"
+until_true 20 grep -q ready "$tmp/ready"
+ok $? "a process with a window on the sled"
+good "a dry run" -j sled drain 0 --dry-run
+is "grep { \$_->{pid} == ${job[0]} && \$_->{windows} == 1 && \$_->{bytes} == 65536 } @{\$d->{holders}}" \
+	"names it"
+is '$d->{windows} >= 1 && $d->{contexts} >= 1 && $d->{bytes} >= 65536 && $d->{rate} > 0 &&
+	$d->{time_ns} > $d->{pause_ns} && @{$d->{targets}} == $d->{chips}' "and tells what it would take"
+good "in text" sled drain 0 --dry-run
+says "^ +[0-9]+ +${job[0]} +0 +1 +64.0 KiB$" "too"
+good "a drain" -j sled drain 0 --budget 1000
+is '$d->{planned}{bytes} == $d->{bytes} && $d->{planned}{time_ns} > 0' "has the plan beside it"
+exec 8>&-
+wait "${job[0]}"
+job=()
+good "coming back" sled undrain 0
+home_again
+
 bad 1 'sled 0: nothing is draining this sled \(' "nothing to call off" sled cancel 0
 bad 1 'sled 0: nothing is draining this sled \(' "also by number" sled cancel 0 --operation beef
 "$sleds" list >"$tmp/before"

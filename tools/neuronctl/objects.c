@@ -75,12 +75,12 @@ static int take_owner(struct nlattr *const *attrs, void *arg)
 	return 0;
 }
 
-int objects_list(struct ctl *c, enum vn_nl_cmd cmd, struct objects *l)
+int objects_list_open(struct ctl *c, enum vn_nl_cmd cmd, struct objects *l)
 {
 	uint32_t i, left = 0;
 	int ret;
 
-	ret = objects_dump(c, cmd, take, l);
+	ret = dump(c, cmd, take, l);
 	if (!ret)
 		ret = dump(c, VN_NL_CMD_CONTEXT, take_owner, l);
 	/* A context that ended in between took its objects with it. */
@@ -89,6 +89,13 @@ int objects_list(struct ctl *c, enum vn_nl_cmd cmd, struct objects *l)
 			memmove(owner_of(l, left++), owner_of(l, i), l->row_bytes);
 	l->n = left;
 	return ret;
+}
+
+int objects_list(struct ctl *c, enum vn_nl_cmd cmd, struct objects *l)
+{
+	int ret = ctl_open(c);
+
+	return ret ? ret : objects_list_open(c, cmd, l);
 }
 
 void objects_free(struct objects *l)

@@ -32,6 +32,8 @@ int objects_dump(struct ctl *c, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg);
 
 /* Opens the device and lists all objects; l has row_bytes and fill. Exit status. */
 int objects_list(struct ctl *c, enum vn_nl_cmd cmd, struct objects *l);
+/* The same on a device that is open. */
+int objects_list_open(struct ctl *c, enum vn_nl_cmd cmd, struct objects *l);
 void objects_free(struct objects *l);
 
 /* Columns CONTEXT PID UID, and their JSON. */

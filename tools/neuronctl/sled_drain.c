@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "out.h"
-#include "sled.h"
+#include "sled_plan.h"
 
 #define BUDGET_MS 10
 #define DEADLINE_S 60
@@ -54,6 +54,7 @@ struct drain {
 	uint64_t sled, to;
 	struct vn_drain_config config;
 	struct vn_drain_report report;
+	struct vn_drain_open planned;
 	uint64_t bytes; /* on the sled, before they moved */
 	bool stepped;
 	bool off;
@@ -155,6 +156,9 @@ static void print_text(const struct drain *d)
 	printf(" of %s allowed, %" PRIu64 " wait%s\n", out_time(d->config.budget_ns).s,
 	       (uint64_t)s->waits, out_s(s->waits));
 	printf("  time     %s in all\n", out_time(r->took_ns).s);
+	printf("  planned  %s, a pause", out_size(d->planned.bytes).s);
+	printf(" of %s,", out_time(d->planned.pause_ns).s);
+	printf(" %s in all\n", out_time(d->planned.time_ns).s);
 }
 
 static void print_json(const struct drain *d)
@@ -181,6 +185,11 @@ static void print_json(const struct drain *d)
 	json_u64(j, "budget_ns", d->config.budget_ns);
 	json_u64(j, "waits", s->waits);
 	json_u64(j, "took_ns", r->took_ns);
+	json_object(j, "planned");
+	json_u64(j, "bytes", d->planned.bytes);
+	json_u64(j, "pause_ns", d->planned.pause_ns);
+	json_u64(j, "time_ns", d->planned.time_ns);
+	json_object_end(j);
 	json_object_end(j);
 }
 
@@ -207,6 +216,9 @@ static int drain(struct drain *d)
 	d->config.progress = progress;
 	d->config.arg = d;
 	do {
+		/* Should it be refused, so is the drain, which says why. */
+		if (vn_sled_plan(d->c->dev, (uint32_t)d->sled, d->config.to, &d->planned))
+			memset(&d->planned, 0, sizeof(d->planned));
 		err = vn_sled_drain(d->c->dev, (uint32_t)d->sled, &d->config, &d->report);
 	} while (again(d, err));
 	clear_line(d);
@@ -219,52 +231,6 @@ static int drain(struct drain *d)
 	else
 		print_text(d);
 	return CTL_OK;
-}
-
-/* ---- what it would take ---------------------------------------------------------- */
-
-static void plan_text(const struct drain *d, const struct vn_drain_open *p)
-{
-	printf("draining sled %" PRIu64 " would take\n", d->sled);
-	printf("  slots    %u for its chip%s, %s%u free", p->chips, out_s(p->chips),
-	       p->free_slots < p->chips ? "only " : "", p->free_slots);
-	if (d->config.to != VN_ANY_SLED)
-		printf(" on sled %u", d->config.to);
-	printf("\n  copying  %s of %u context%s\n", out_size(p->bytes).s, p->contexts,
-	       out_s(p->contexts));
-}
-
-static void plan_json(const struct drain *d, const struct vn_drain_open *p)
-{
-	struct json *j = &d->c->j;
-
-	json_object(j, NULL);
-	json_u64(j, "sled", d->sled);
-	json_s64(j, "to", d->config.to == VN_ANY_SLED ? -1 : (int64_t)d->config.to);
-	json_u64(j, "chips", p->chips);
-	json_u64(j, "free_slots", p->free_slots);
-	json_u64(j, "short_slots", p->chips - p->free_slots);
-	json_u64(j, "contexts", p->contexts);
-	json_u64(j, "bytes", p->bytes);
-	json_object_end(j);
-}
-
-static int plan(struct drain *d)
-{
-	struct vn_drain_open p;
-
-	if (vn_sled_plan(d->c->dev, (uint32_t)d->sled, d->config.to, &p))
-		return ctl_fail_lib();
-	if (d->c->json)
-		plan_json(d, &p);
-	else
-		plan_text(d, &p);
-	if (p.free_slots >= p.chips)
-		return CTL_OK;
-	return ctl_fail("sled %" PRIu64
-			": its %u chips want as many slots, %u are free%s: %u short",
-			d->sled, p.chips, p.free_slots, d->config.to == VN_ANY_SLED ? "" : " there",
-			p.chips - p.free_slots);
 }
 
 /* ---- what is asked for ----------------------------------------------------------- */
@@ -349,7 +315,7 @@ int sled_drain(struct ctl *c)
 		ret = sled_journal_path(c, OPT_JOURNAL, place, &d.config.journal);
 	if (ret)
 		return ret;
-	return c->option[OPT_DRY_RUN] ? plan(&d) : drain(&d);
+	return c->option[OPT_DRY_RUN] ? sled_plan(c, (uint32_t)d.sled, &d.config) : drain(&d);
 }
 
 int sled_cancel(struct ctl *c)

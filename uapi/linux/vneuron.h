@@ -59,10 +59,9 @@
 
 #define VN_ABI_VERSION		1
 
-/* The machine: at most this many chips, sleds and chips on a sled. */
+/* The machine: at most this many chips and sleds; see also vneuron_sled.h. */
 #define VN_MAX_CHIPS		144
 #define VN_MAX_SLEDS		36
-#define VN_MAX_CHIPS_PER_SLED	16
 /* Sleds beyond those that have chips, for chips to move to. */
 #define VN_MAX_SPARES		4
 #define VN_MAX_SLOTS		(VN_MAX_CHIPS + VN_MAX_SPARES * VN_MAX_CHIPS_PER_SLED)

@@ -17,6 +17,8 @@
 /* Any sled but the one that is drained. */
 #define VN_ANY_SLED		0xffffffffu
 #define VN_REASON		64
+/* Most chips on a sled. */
+#define VN_MAX_CHIPS_PER_SLED	16
 /* The fence's own deadline: at most so many budgets. */
 #define VN_FENCE_BUDGETS	4
 /* Longest budget of a pause, nanoseconds: a minute. */
@@ -118,6 +120,11 @@ enum vn_drain_flags {
  * @bytes: out, to be copied
  * @uid: with VN_DRAIN_RESTORE: who drained it, in the caller's user namespace; else zero
  * @reserved: zero
+ * @rate: out, of a dry run: bytes a second that copying makes, as the last drain has
+ *	measured it; before the first one, as it is to copy some memory now
+ * @pause_ns: out, of a dry run: how long a pause would be if nothing were written meanwhile
+ * @time_ns: out, of a dry run: how long all of it would take then, about
+ * @slot: out, where its chips go, @free_slots of them
  *
  * Takes slots and memory for all of it. ENOSPC: there are fewer slots than chips
  * (a dry run succeeds, and says how many). ENOMEM: the host has no memory for the
@@ -141,6 +148,10 @@ struct vn_drain_open {
 	__u64 bytes;
 	__u32 uid;
 	__u32 reserved;
+	__u64 rate;
+	__u64 pause_ns;
+	__u64 time_ns;
+	__u16 slot[VN_MAX_CHIPS_PER_SLED];
 };
 
 /**
