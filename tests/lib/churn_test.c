@@ -69,7 +69,7 @@ static void *churn_on(void *arg)
 	struct churn *c = arg;
 
 	while (!c->err && !__atomic_load_n(&stop, __ATOMIC_RELAXED))
-		c->err = replace(c, &kept[rnd() % KEEP]);
+		__atomic_store_n(&c->err, replace(c, &kept[rnd() % KEEP]), __ATOMIC_RELAXED);
 	if (c->err)
 		tap_diag("chip %u: %s", c->chip, vn_error());
 	for (uint32_t i = 0; i < KEEP; i++)
@@ -118,6 +118,11 @@ static void test_churn(void)
 	}
 	for (uint32_t i = 0; i < THREADS; i++)
 		pthread_create(&churn[i].thread, NULL, churn_on, &churn[i]);
+	/* All are at it before anything moves. */
+	for (uint32_t i = 0; i < THREADS; i++)
+		while (!__atomic_load_n(&churn[i].allocs, __ATOMIC_RELAXED) &&
+		       !__atomic_load_n(&churn[i].err, __ATOMIC_RELAXED))
+			sleep_ms(1);
 	c.budget_ns = 2000000000;
 	c.progress = give_time;
 	for (; n < rounds && !err; n++) {
@@ -130,7 +135,7 @@ static void test_churn(void)
 	for (uint32_t i = 0; i < THREADS; i++) {
 		pthread_join(churn[i].thread, NULL);
 		sled_of(churn[i].chip, &after);
-		bad += churn[i].err != 0 || !churn[i].allocs;
+		bad += churn[i].err != 0;
 		wrong += churn[i].wrong;
 		differ += after != before[i];
 		tap_diag("chip %u: %llu allocations, the longest %llu us", churn[i].chip,
