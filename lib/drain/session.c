@@ -108,7 +108,8 @@ static int failed(const struct drain *d, int err)
 	if (err == -EHOSTDOWN)
 		return s->state == VN_SLED_FAULTED
 			       ? vn_fail(err, "sled %u is lost, with all that was on it", d->sled)
-			       : vn_fail(err, "sled %u: where its chips were to go is lost",
+			       : vn_fail(err,
+					 "sled %u: a chip of it is lost, or where they were to go",
 					 d->sled);
 	if (err == -ENETUNREACH)
 		return vn_fail(err, "sled %u: no way through the switch to where its chips go",

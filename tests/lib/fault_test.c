@@ -7,6 +7,7 @@
  */
 #include <pthread.h>
 
+#include <vneuron/accel.h>
 #include <vneuron/fault.h>
 #include <vneuron/sled.h>
 
@@ -549,6 +550,131 @@ static void test_too_early(void)
 	}
 }
 
+/* Its chips have come to another sled, and who drains is not through with them. */
+static int drain_on(void *arg, const struct vn_drain_report *r)
+{
+	int *err = arg;
+
+	if (r->last.state == VN_SLED_COMMITTED)
+		*err = vn_sled_drain(dev, sled_of(0), NULL, NULL) ?: 1;
+	return 0;
+}
+
+/* A chip is lost while its HBM is copied: not half of it comes along. */
+static int lose_one(void *arg, const struct vn_drain_report *r)
+{
+	bool *done = arg;
+
+	if (r->last.state == VN_SLED_PRECOPY && !*done) {
+		*done = true;
+		NEED(make(VN_FAULT_CHIP_LOSS, 0, 0));
+	}
+	return 0;
+}
+
+static void test_chips_on_the_move(void)
+{
+	struct vn_drain_config c = VN_DRAIN_CONFIG_INITIALIZER;
+	struct vn_mem m = take(dev, 0, BYTES), other = take(dev, 1, BYTES);
+	uint32_t sled = sled_of(0);
+	bool done = false;
+	int err = 0;
+
+	c.budget_ns = SECOND;
+	scramble(m.ptr, BYTES);
+	memset(other.ptr, 0x42, BYTES);
+	c.progress = drain_on;
+	c.arg = &err;
+	NEED(vn_sled_drain(dev, sled, &c, NULL));
+	tap_ok(err == -EBUSY, "where chips have just come is not drained at once");
+	NEED(vn_sled_undrain(dev, sled, NULL, NULL));
+	sled = sled_of(0);
+	c.progress = lose_one;
+	c.arg = &done;
+	err = vn_sled_drain(dev, sled, &c, NULL);
+	tap_ok(err == -EHOSTDOWN && sled_of(0) == sled && state(sled) == VN_SLED_IN_SERVICE,
+	       "a chip is lost meanwhile: %s", vn_error());
+	tap_ok(all_ones(&m) && ((uint8_t *)other.ptr)[BYTES / 2] == 0x42, "it and nothing else is");
+	c.progress = NULL;
+	err = vn_sled_drain(dev, sled, &c, NULL);
+	tap_ok(!err && !vn_chip_lost(dev, 0) && all_ones(&m) && vn_fault_list(dev, NULL, 0) == 1,
+	       "drained once more it works elsewhere, empty, and leaves the bad slot: %s",
+	       err ? vn_error() : "");
+	NEED(clear(VN_FAULT_ANY, 0));
+	NEED(vn_sled_undrain(dev, sled, NULL, NULL));
+	NEED(vn_mem_free(dev, &m));
+	NEED(vn_mem_free(dev, &other));
+}
+
+/* ---- memory that is lost, where no descriptor looks ---------------------------------------- */
+
+static int sum_once(struct rank *me)
+{
+	return vn_all_reduce(in[me->number].ptr, out[me->number].ptr, BYTES / 4, VN_INT32, VN_SUM,
+			     me->comm, NULL)
+		       ?: vn_comm_sync(me->comm, LONG);
+}
+
+/* Buffers of a rank are on a chip that is no rank's. */
+static void test_foreign(enum vn_way way)
+{
+	uint32_t far = RANKS;
+	unsigned int n;
+
+	make_crew(way);
+	NEED(vn_mem_free(dev, &in[1]));
+	in[1] = take(dev, far, BYTES);
+	n = failing(sum_once, 0);
+	NEED(make(VN_FAULT_CHIP_LOSS, far, 0));
+	tap_ok(n == RANKS && failing(sum_once, -EHOSTDOWN) == RANKS,
+	       "%s: a rank's buffer is on a chip that is lost: %s", vn_way_name(way),
+	       crew.rank[0].text);
+	for (uint32_t r = 0; r < RANKS; r++) {
+		vn_comm_abort(crew.rank[r].comm);
+		crew.rank[r].comm = NULL;
+	}
+	/* A new one has nothing to do with that, but with what was there before. */
+	NEED(clear(VN_FAULT_ANY, 0));
+	{
+		struct vn_config c = VN_CONFIG_INITIALIZER;
+
+		c.timeout_ns = LONG;
+		c.way = way;
+		crew_make(&crew, dev, RANKS, BY_THREADS, &c);
+	}
+	tap_ok(failing(sum_once, -EHOSTDOWN) == RANKS, "%s: or was, since that was allocated: %s",
+	       vn_way_name(way), crew.rank[1].text);
+	end_crew();
+}
+
+static void test_silent(void)
+{
+	struct vn_mem m = take(dev, 1, BYTES), own = take(dev, 2 * per_sled, BYTES);
+	vn_queue_t q = queue(dev, 2 * per_sled, 8);
+
+	memset(m.ptr, 0, BYTES);
+	NEED(vn_accel_use(dev));
+	tap_ok(!vn_memcpy(own.ptr, m.ptr, BYTES, VN_MEMCPY_DEFAULT) &&
+		       vn_sem_wait(q, m.ptr, 5, 1000000) == -ETIMEDOUT,
+	       "while it is there");
+	NEED(make(VN_FAULT_CHIP_LOSS, 1, 0));
+	tap_ok(vn_sem_wait(q, m.ptr, 5, LONG) == -EHOSTDOWN, "a semaphore that is lost: %s",
+	       vn_error());
+	tap_ok(vn_memcpy(own.ptr, m.ptr, BYTES, VN_MEMCPY_DEFAULT) == -EHOSTDOWN &&
+		       vn_memcpy(m.ptr, own.ptr, 8, VN_MEMCPY_DEFAULT) == -EHOSTDOWN &&
+		       vn_memset(m.ptr, 1, 8) == -EHOSTDOWN,
+	       "a copy from there, and to there: %s", vn_error());
+	NEED(clear(VN_FAULT_ANY, 0));
+	tap_ok(vn_memcpy(own.ptr, m.ptr, BYTES, VN_MEMCPY_DEFAULT) == -EHOSTDOWN,
+	       "what was there before stays lost");
+	NEED(vn_mem_free(dev, &m));
+	m = take(dev, 1, BYTES);
+	tap_ok(!vn_memcpy(m.ptr, own.ptr, BYTES, VN_MEMCPY_DEFAULT), "what is new is not");
+	vn_queue_destroy(q);
+	NEED(vn_mem_free(dev, &m));
+	NEED(vn_mem_free(dev, &own));
+}
+
 /* ---- power off ------------------------------------------------------------------------- */
 
 static void test_maintenance(void)
@@ -630,6 +756,11 @@ int main(void)
 	test_ranks_cut();
 	test_drains();
 	test_too_early();
+	test_chips_on_the_move();
+	test_foreign(VN_WAY_PULL);
+	test_foreign(VN_WAY_SHARE);
+	test_foreign(VN_WAY_PLAN);
+	test_silent();
 	test_maintenance();
 	tap_ok(!faults(), "no fault is left");
 	vn_close(dev);
