@@ -366,7 +366,9 @@ int vn_sled_back(struct vn_sled_op *op)
 	}
 	mutex_unlock(&sled_lock);
 	if (op->state != VN_SLED_VALIDATING)
-		return state == VN_SLED_IN_SERVICE ? -EALREADY : wait ? -EBUSY : -EINVAL;
+		return state == VN_SLED_IN_SERVICE ? -EALREADY :
+		       state == VN_SLED_VALIDATING ||
+		       vn_drain_edge(state, VN_SLED_VALIDATING) ? -EBUSY : -EINVAL;
 	trace_sled_state(op->sled, op->state, op->id);
 	vn_sled_say(op);
 	return 0;

@@ -288,7 +288,10 @@ int embed_sled_begin_back(struct embed_device *dev, u32 sled, const struct embed
 		power(dev, sled, true);
 		go(dev, sled, VN_SLED_VALIDATING, who);
 	} else {
-		err = state == VN_SLED_IN_SERVICE ? -EALREADY : wait ? -EBUSY : -EINVAL;
+		err = state == VN_SLED_IN_SERVICE ? -EALREADY
+		      : state == VN_SLED_VALIDATING || vn_drain_edge(state, VN_SLED_VALIDATING)
+			      ? -EBUSY
+			      : -EINVAL;
 	}
 	pthread_mutex_unlock(&dev->sleds_lock);
 	return err;
