@@ -42,6 +42,7 @@ struct vn_journal {
 	unsigned int stalls;
 	uint32_t part; /* bytes of record `written` that are in the file */
 	uint64_t synced, written, next; /* the first that is not */
+	uint64_t found; /* at opening, synced or not: the file is never cut below that */
 	struct vn_journal_shape shape;
 	struct io_uring ring;
 	union vn_slot queue[QUEUE]; /* record n is in n % QUEUE until it is written */
@@ -176,17 +177,22 @@ static void reap(struct vn_journal *j, bool wait)
 static int settle(struct vn_journal *j)
 {
 	uint64_t keep = j->broken ? j->synced : j->written;
-	unsigned long long lost = j->next - keep;
+	unsigned long long lost;
 	int err = j->failed;
 
 	if (!err)
 		return 0;
+	if (keep < j->found)
+		keep = j->found;
+	lost = j->next - keep;
 	if (ftruncate(j->fd, (off_t)(keep * VN_SLOT_BYTES)))
 		j->broken = -errno;
 	j->written = j->next = keep;
 	j->part = 0;
 	j->stalls = 0;
 	j->failed = 0;
+	if (!lost)
+		return vn_fail(err, "%s: syncing it: %s", j->path, strerror(-err));
 	return vn_fail(err, "%s: %llu records are not written: %s", j->path, lost, strerror(-err));
 }
 
@@ -331,7 +337,7 @@ static int begin(struct vn_journal *j)
 	if (err)
 		return err;
 	j->torn = end.torn;
-	j->written = j->next = end.slots;
+	j->found = j->written = j->next = end.slots;
 	if (end.torn && ftruncate(j->fd, (off_t)(end.slots * VN_SLOT_BYTES)))
 		return vn_fail(-errno, "%s: cutting it: %s", j->path, strerror(errno));
 	err = io_uring_queue_init(2 * QUEUE + 1, &j->ring, 0);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "journal.h"
+#include "refuse.h"
 
 /* ---- damage ------------------------------------------------------------------------- */
 
@@ -292,6 +293,33 @@ static void test_order(void)
 	tap_ok(count(NULL) == 1, "of those nothing is in the file");
 }
 
+static int open_in(void *torn)
+{
+	return open_and_close(torn);
+}
+
+/* Of what is there at opening, nothing is known to be on disk: that is no reason to cut it. */
+static void test_cannot_sync(void)
+{
+	bool torn;
+	int err;
+
+	make(RECORDS);
+	load();
+	store((RECORDS + 1) * SLOT + 5);
+	err = refused_once(SYS_io_uring_enter, 1, -ENOMEM, open_in, &torn);
+	tap_ok(err == -ENOMEM && strstr(refused_text, path) &&
+		       strstr(refused_text, "Cannot allocate memory"),
+	       "a journal that can't be synced is not opened: %s", refused_text);
+	tap_ok(size_of() == (RECORDS + 1) * SLOT && count(&torn) == RECORDS && !torn,
+	       "all that was there still is");
+	tap_ok(!open_and_close(&torn) && count(&torn) == RECORDS, "and can be opened again");
+	unlink(path);
+	err = refused_once(SYS_io_uring_enter, 1, -ENOMEM, open_in, &torn);
+	tap_ok(err == -ENOMEM && !size_of(), "of a new one nothing is left: %s", refused_text);
+	tap_ok(!open_and_close(&torn) && size_of() == SLOT, "later it is made");
+}
+
 /* ---- writers that die --------------------------------------------------------------- */
 
 /* Appends from the first on, and reports what is synced, until it is killed. */
@@ -393,6 +421,7 @@ int main(void)
 	test_full();
 	test_dead_disk();
 	test_order();
+	test_cannot_sync();
 	test_killed();
 	test_reader();
 	tear_down(fds);
