@@ -100,6 +100,9 @@ int embed_move_flip(struct embed_mem *m)
 {
 	struct embed_move *mv = m->move;
 
+	/* Its pages are there already, if the flip of another one failed. */
+	if (!mv->copy)
+		return 0;
 	if (mremap(mv->copy, m->hbm.bytes, m->hbm.bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
 		   m->hbm.base) == MAP_FAILED)
 		return -errno;
