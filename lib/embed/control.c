@@ -187,14 +187,14 @@ static void take_in(struct embed_control *ctl)
 }
 
 /* Those that drained, and those that take nothing. */
-static void tidy(struct conn *c, u64 now)
+static void tidy(struct conn *c)
 {
 	if (c->drainer && embed_drainer_over(c->drainer)) {
 		embed_drainer_free(c->drainer);
 		c->drainer = NULL;
 	}
 	/* Who is told events may take his time: they are dropped, and he is told. */
-	if (c->fd >= 0 && c->stuck_ns && !c->events && now - c->stuck_ns > STUCK_NS)
+	if (c->fd >= 0 && c->stuck_ns && !c->events && vn_now() - c->stuck_ns > STUCK_NS)
 		hang_up(c);
 }
 
@@ -223,7 +223,7 @@ static int prepare(struct embed_control *ctl)
 
 static void look_after(struct embed_control *ctl)
 {
-	u64 now = vn_now(), n;
+	u64 n;
 
 	if (ctl->poll[0].revents && read(ctl->wake, &n, sizeof(n)) < 0)
 		(void)0; /* it was not readable any more */
@@ -238,7 +238,7 @@ static void look_after(struct embed_control *ctl)
 				serve(ctl, c);
 		}
 		tell(c);
-		tidy(c, now);
+		tidy(c);
 	}
 	if (ctl->poll[1].revents)
 		take_in(ctl);

@@ -9,7 +9,7 @@
 
 #include "control.h"
 
-/* A dump longer than that is cut off, and says so. */
+/* A dump longer than that is cut off, and says so in one more. */
 #define PACKETS_MAX 1024u
 
 struct nl_msg *embed_message(const struct embed_reply *r, u8 cmd, int flags)
@@ -23,12 +23,12 @@ struct nl_msg *embed_message(const struct embed_reply *r, u8 cmd, int flags)
 	return msg;
 }
 
-static int add_packet(struct embed_reply *r)
+static int add_packet(struct embed_reply *r, u32 max)
 {
-	struct embed_packet *p = r->packets < PACKETS_MAX ? malloc(sizeof(*p)) : NULL;
+	struct embed_packet *p = r->packets < max ? malloc(sizeof(*p)) : NULL;
 
 	if (!p)
-		return r->packets < PACKETS_MAX ? -ENOMEM : -EFBIG;
+		return r->packets < max ? -ENOMEM : -EFBIG;
 	p->next = NULL;
 	p->bytes = 0;
 	if (r->last)
@@ -41,7 +41,7 @@ static int add_packet(struct embed_reply *r)
 }
 
 /* Netlink's own alignment between two messages of a packet. */
-static int add_bytes(struct embed_reply *r, const struct nlmsghdr *h)
+static int add_bytes(struct embed_reply *r, const struct nlmsghdr *h, u32 max)
 {
 	u32 bytes = NLMSG_ALIGN(h->nlmsg_len);
 	int err = 0;
@@ -49,7 +49,7 @@ static int add_bytes(struct embed_reply *r, const struct nlmsghdr *h)
 	if (bytes > EMBED_PACKET_BYTES)
 		return -EMSGSIZE;
 	if (!r->last || r->last->bytes + bytes > EMBED_PACKET_BYTES)
-		err = add_packet(r);
+		err = add_packet(r, max);
 	if (err)
 		return err;
 	memset(r->last->data + r->last->bytes, 0, bytes);
@@ -58,13 +58,19 @@ static int add_bytes(struct embed_reply *r, const struct nlmsghdr *h)
 	return 0;
 }
 
-int embed_reply_add(struct embed_reply *r, struct nl_msg *msg, int failed)
+/* In at most so many packets. */
+static int add(struct embed_reply *r, struct nl_msg *msg, int failed, u32 max)
 {
-	int err = !msg ? -ENOMEM : failed ? -EMSGSIZE : add_bytes(r, nlmsg_hdr(msg));
+	int err = !msg ? -ENOMEM : failed ? -EMSGSIZE : add_bytes(r, nlmsg_hdr(msg), max);
 
 	if (msg)
 		nlmsg_free(msg);
 	return err;
+}
+
+int embed_reply_add(struct embed_reply *r, struct nl_msg *msg, int failed)
+{
+	return add(r, msg, failed, PACKETS_MAX);
 }
 
 /* Without memory for it there is none; who waits for it sees the connection end. */
@@ -91,9 +97,7 @@ void embed_reply_done(struct embed_reply *r, int err)
 	if (h)
 		memcpy(nlmsg_data(h), &err, sizeof(err));
 	/* Where a dump was cut off there is room for this. */
-	if (r->packets == PACKETS_MAX)
-		r->packets--;
-	embed_reply_add(r, msg, !h);
+	add(r, msg, !h, PACKETS_MAX + 1);
 }
 
 void embed_reply_event(struct embed_reply *r, const struct vn_sled_event *e)

@@ -33,6 +33,7 @@ enum order {
 	GO_ON, /* writers get further */
 	CLOSE_ONE, /* the first device */
 	HAVE_SOME, /* a window and a plan of a device without writers; see have_some() */
+	HAVE_MANY, /* more windows than anybody is told of */
 	END,
 };
 
@@ -71,6 +72,18 @@ static void have_some(void)
 		NEED(vn_launch(q, plan, 0, 0) ?: vn_complete(q, LONG));
 }
 
+static void have_many(void)
+{
+	uint32_t key;
+
+	for (uint32_t chip = 0; chip < 6; chip++) {
+		struct vn_mem mem = take(dev, chip, 4096);
+
+		for (unsigned int i = 0; i < 60000; i++)
+			NEED(vn_window_create(dev, &mem, 0, 4096, VN_ACCESS_REMOTE_READ, &key));
+	}
+}
+
 static UNUSED void hold(int in, int out, unsigned int devices, bool writers)
 {
 	vn_device_t more[8] = { NULL };
@@ -90,6 +103,8 @@ static UNUSED void hold(int in, int out, unsigned int devices, bool writers)
 			writers_go_on(20);
 		if (order == HAVE_SOME)
 			have_some();
+		if (order == HAVE_MANY)
+			have_many();
 		if (order == CLOSE_ONE) {
 			vn_close(more[0]);
 			more[0] = NULL;
