@@ -69,7 +69,7 @@ static void flush(struct conn *c)
 	while (c->fd >= 0 && c->out.first) {
 		const struct embed_packet *p = c->out.first;
 
-		if (send(c->fd, p->data, p->bytes, MSG_NOSIGNAL) == p->bytes) {
+		if (send(c->fd, p->data, p->bytes, MSG_NOSIGNAL | MSG_DONTWAIT) == p->bytes) {
 			embed_reply_pop(&c->out);
 			c->stuck_ns = 0;
 			continue;
@@ -107,7 +107,7 @@ static void begin_drain(struct embed_control *ctl, struct conn *c, const struct 
 
 static void serve(struct embed_control *ctl, struct conn *c)
 {
-	ssize_t n = recv(c->fd, &ctl->in, sizeof(ctl->in), MSG_TRUNC);
+	ssize_t n = recv(c->fd, &ctl->in, sizeof(ctl->in), MSG_TRUNC | MSG_DONTWAIT);
 	struct embed_request q;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -164,7 +164,7 @@ static void turn_away(int fd, int err, const char *text)
 
 static void take_in(struct embed_control *ctl)
 {
-	int fd = accept4(ctl->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(ctl->listener, NULL, NULL, SOCK_CLOEXEC);
 	struct conn *c = ctl->conn;
 	uid_t uid;
 	pid_t pid;

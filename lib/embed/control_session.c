@@ -4,7 +4,6 @@
  * a thread; when the connection ends, however it does, so does the session.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -118,7 +117,6 @@ struct embed_drainer *embed_drainer_new(struct embed_device *dev, int fd, int wa
 	*d = (struct embed_drainer){
 		.dev = dev, .fd = fd, .wake = wake, .uid = uid, .q = *q, .seq = seq
 	};
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	if (pthread_create(&d->thread, NULL, drain_for, d)) {
 		free(d);
 		return NULL;
