@@ -2,12 +2,13 @@
 /* Sockets of embedded devices: where they are, listening there, and connecting. */
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -15,10 +16,11 @@
 
 #include "control.h"
 #include "error.h"
+#include "home.h"
 
 /* Connections that may wait to be accepted. */
 #define BACKLOG 64
-/* How long an answer may take that is a matter of moments. */
+/* How long an answer may take that is a matter of moments, and a process may be stopped. */
 #define PATIENCE_S 10
 
 /* Places for the directory, in the order in which they are tried. */
@@ -72,7 +74,6 @@ static int connect_to(const struct sockaddr_un *at, int *to)
 
 	if (fd < 0)
 		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (const struct sockaddr *)at, sizeof(*at))) {
 		err = -errno;
@@ -133,7 +134,7 @@ static uid_t owner_of(uint32_t pid)
 }
 
 /* At one place; -ENOENT: not there. */
-static int connect_at(const char *dir, uint32_t pid, uint32_t number, int *fd)
+static int connect_at(const char *dir, uint32_t pid, uint32_t number, struct vn_control_link *to)
 {
 	struct sockaddr_un at;
 	int err = name_at(&at, dir, pid, number);
@@ -142,7 +143,7 @@ static int connect_at(const char *dir, uint32_t pid, uint32_t number, int *fd)
 
 	if (err)
 		return err;
-	err = connect_to(&at, fd);
+	err = connect_to(&at, &to->fd);
 	if (err == -ECONNREFUSED) {
 		/* Of an earlier process of that number; or it is about to listen. */
 		if (!alive(pid))
@@ -155,15 +156,22 @@ static int connect_at(const char *dir, uint32_t pid, uint32_t number, int *fd)
 		return vn_fail(err, "pid:%u: %s: %s", pid, at.sun_path, strerror(-err));
 	/* A child may have its listener, but not its thread. */
 	if (!alive(pid)) {
-		close(*fd);
+		close(to->fd);
 		unlink(at.sun_path);
 		return -ENOENT;
 	}
-	err = vn_control_peer(*fd, &uid, &who);
+	err = vn_control_peer(to->fd, &uid, &who);
 	if (err || (uint32_t)who != pid) {
-		close(*fd);
+		close(to->fd);
 		return vn_fail(err ?: -EACCES, "pid:%u: %s: is not of that process", pid,
 			       at.sun_path);
+	}
+	to->pid = pid;
+	to->process = pidfd_open((pid_t)pid, 0);
+	if (to->process < 0) {
+		err = -errno;
+		close(to->fd);
+		return vn_fail(err, "pid:%u: %s", pid, strerror(-err));
 	}
 	return 0;
 }
@@ -190,7 +198,7 @@ static int not_there(uint32_t pid, uint32_t number, unsigned int n)
 		       n == 1 ? "s" : "");
 }
 
-int vn_control_connect(uint32_t pid, uint32_t number, int *fd)
+int vn_control_connect(uint32_t pid, uint32_t number, struct vn_control_link *to)
 {
 	uid_t uid = owner_of(pid);
 	unsigned int n = 0;
@@ -200,7 +208,7 @@ int vn_control_connect(uint32_t pid, uint32_t number, int *fd)
 	for (enum place place = 0; place < PLACES; place++) {
 		if (!dir_at(place, uid, dir, sizeof(dir)) || !trusted(dir, uid))
 			continue;
-		err = connect_at(dir, pid, number, fd);
+		err = connect_at(dir, pid, number, to);
 		if (err != -ENOENT)
 			return err;
 		n += count_at(dir, pid);
@@ -208,6 +216,61 @@ int vn_control_connect(uint32_t pid, uint32_t number, int *fd)
 	if (!alive(pid))
 		return vn_fail(-ESRCH, "pid:%u: no such process", pid);
 	return not_there(pid, number, n);
+}
+
+void vn_control_close(const struct vn_control_link *l)
+{
+	close(l->fd);
+	close(l->process);
+}
+
+bool vn_control_ended(const struct vn_control_link *l)
+{
+	struct pollfd p = { .fd = l->process, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* By a signal, or a debugger. */
+static bool stopped(uint32_t pid)
+{
+	char path[32], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	f = fopen(path, "re");
+	/* Its name may have blanks, and closing brackets. */
+	for (int c = 0, was = 0; f && c != EOF; was = c)
+		if ((c = fgetc(f)) == ' ' && was == ')')
+			state = (char)fgetc(f);
+	if (f)
+		fclose(f);
+	return state == 'T' || state == 't';
+}
+
+int vn_control_await(const struct vn_control_link *l, enum vn_control_patience patience)
+{
+	const uint64_t enough = PATIENCE_S * 1000000000ull;
+	uint64_t since = vn_now();
+
+	for (;;) {
+		struct pollfd p[] = { { .fd = l->fd, .events = POLLIN },
+				      { .fd = l->process, .events = POLLIN } };
+
+		if (poll(p, 2, 1000) < 0 && errno != EINTR)
+			return -errno;
+		/* What it said last comes before its end. */
+		if (p[0].revents)
+			return 0;
+		if (p[1].revents)
+			return -ECONNRESET;
+		if (patience == VN_CONTROL_ALIVE ||
+		    (patience == VN_CONTROL_RUNNING && !stopped(l->pid)))
+			since = vn_now();
+		if (vn_now() - since >= enough)
+			return vn_fail(-ETIMEDOUT, "pid:%u: %s", l->pid,
+				       stopped(l->pid) ? "no answer: it is stopped" : "no answer");
+	}
 }
 
 /* ---- listening ------------------------------------------------------------------- */

@@ -163,7 +163,7 @@ static int remote_drain_open(void *ctx, struct vn_drain_open *a, void **session)
 	*session = NULL;
 	if (err)
 		return err;
-	vn_nl_patient(nl);
+	vn_nl_patience(nl, VN_CONTROL_RUNNING);
 	err = vn_nl_call(nl, VN_IOCTL_DRAIN_OPEN, a);
 	if (err || a->flags & (VN_DRAIN_DRY_RUN | VN_DRAIN_MAINTAIN))
 		vn_nl_close(nl);
@@ -172,8 +172,12 @@ static int remote_drain_open(void *ctx, struct vn_drain_open *a, void **session)
 	return err;
 }
 
+/* Who gives up on a step that can't be undone would not know whether it was done. */
 static int remote_drain_step(void *session, struct vn_drain_step *a)
 {
+	bool final = a->to == VN_SLED_COMMITTED || a->to == VN_SLED_IN_SERVICE;
+
+	vn_nl_patience(session, final ? VN_CONTROL_ALIVE : VN_CONTROL_RUNNING);
 	return vn_nl_call(session, VN_IOCTL_DRAIN_STEP, a);
 }
 

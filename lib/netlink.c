@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 #include <linux/netlink.h>
 #include <netlink/netlink.h>
@@ -27,7 +26,10 @@
 
 struct vn_nl {
 	struct nl_sock *sock; /* NULL: of an embedded device */
-	int fd;
+	struct vn_control_link link; /* then */
+	enum vn_control_patience patience;
+	bool gave_up; /* waiting for it, once */
+	int fd; /* of either */
 	int family;
 	uint32_t seq; /* of the last request */
 	char who[32]; /* answers */
@@ -152,7 +154,8 @@ int vn_nl_open_process(uint32_t pid, uint32_t number, struct vn_nl **out)
 		return vn_fail(-ENOMEM, "pid:%u: out of memory", pid);
 	snprintf(nl->who, sizeof(nl->who), number ? "pid:%u/%u" : "pid:%u", pid, number);
 	nl->family = VN_NL_CONTROL;
-	err = vn_control_connect(pid, number, &nl->fd);
+	err = vn_control_connect(pid, number, &nl->link);
+	nl->fd = nl->link.fd;
 	if (err)
 		free(nl);
 	else
@@ -161,11 +164,9 @@ int vn_nl_open_process(uint32_t pid, uint32_t number, struct vn_nl **out)
 	return err;
 }
 
-void vn_nl_patient(struct vn_nl *nl)
+void vn_nl_patience(struct vn_nl *nl, enum vn_control_patience patience)
 {
-	const struct timeval forever = { 0 };
-
-	setsockopt(nl->fd, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever));
+	nl->patience = patience;
 }
 
 void vn_nl_close(struct vn_nl *nl)
@@ -177,7 +178,7 @@ void vn_nl_close(struct vn_nl *nl)
 	if (nl->sock)
 		nl_socket_free(nl->sock);
 	else
-		close(nl->fd);
+		vn_control_close(&nl->link);
 	free(nl);
 	errno = saved;
 }
@@ -185,13 +186,13 @@ void vn_nl_close(struct vn_nl *nl)
 void vn_nl_close_session(struct vn_nl *nl)
 {
 	int saved = errno;
-	ssize_t n;
+	ssize_t n = !nl->gave_up;
 
 	/* The other side hangs up when it is done. */
 	shutdown(nl->fd, SHUT_WR);
-	do
-		n = recv(nl->fd, &nl->buf, sizeof(nl->buf), 0);
-	while (n > 0 || (n < 0 && errno == EINTR));
+	while (n > 0)
+		n = vn_control_await(&nl->link, VN_CONTROL_RUNNING)
+			    ?: recv(nl->fd, &nl->buf, sizeof(nl->buf), 0);
 	errno = saved;
 	vn_nl_close(nl);
 }
@@ -208,8 +209,14 @@ static int next_packet(struct vn_nl *nl, int flags)
 	bool again = false;
 	socklen_t len;
 	ssize_t n;
+	int err;
 
 	do {
+		err = nl->sock || flags & MSG_DONTWAIT ? 0
+						       : vn_control_await(&nl->link, nl->patience);
+		nl->gave_up |= err == -ETIMEDOUT;
+		if (err)
+			return err;
 		memset(&from, 0, sizeof(from));
 		len = sizeof(from);
 		n = recvfrom(nl->fd, &nl->buf, sizeof(nl->buf), flags | MSG_TRUNC,
@@ -229,8 +236,11 @@ static int broken(struct vn_nl *nl, const char *what, int err)
 {
 	if (!nl->sock && (err == -ECONNRESET || err == -EPIPE))
 		return vn_fail(err, "%s: it has ended", nl->who);
+	/* Sending; receiving says so itself. */
 	if (!nl->sock && err == -EAGAIN)
-		return vn_fail(-ETIMEDOUT, "%s: no answer", nl->who);
+		return vn_fail(-ETIMEDOUT, "%s: it takes nothing", nl->who);
+	if (!nl->sock && err == -ETIMEDOUT)
+		return err;
 	if (nl->sock)
 		return vn_fail(err, "%s: netlink: %s", what, strerror(-err));
 	return vn_fail(err, "%s: %s: %s", nl->who, what, strerror(-err));
@@ -512,6 +522,8 @@ int vn_nl_told(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg)
 {
 	int saved = errno, err = take_told(nl, cmd, fn, arg);
 
+	if (err == -EAGAIN && !nl->sock && vn_control_ended(&nl->link))
+		err = -ECONNRESET;
 	errno = saved;
 	if (err == -ENOBUFS)
 		vn_set_error("%s: some are lost, they came faster than they were read", names[cmd]);

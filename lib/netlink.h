@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <netlink/attr.h>
 #include <linux/vneuron_nl.h>
+#include "control.h"
 #include "home.h"
 
 struct vn_nl;
@@ -23,8 +24,8 @@ int vn_nl_open(struct vn_nl **nl);
 int vn_nl_open_process(uint32_t pid, uint32_t number, struct vn_nl **nl);
 /* As an UltraServer is seen that is open; NULL: all that there is to see is our own. */
 int vn_nl_open_device(vn_device_t dev, struct vn_nl **nl);
-/* Answers may take any time from here on. */
-void vn_nl_patient(struct vn_nl *nl);
+/* How long answers of a process may take from here on; a moment, unless it is said. */
+void vn_nl_patience(struct vn_nl *nl, enum vn_control_patience patience);
 void vn_nl_close(struct vn_nl *nl);
 /* The same for a session of a drain; then what its end has to undo is undone. */
 void vn_nl_close_session(struct vn_nl *nl);

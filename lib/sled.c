@@ -74,6 +74,10 @@ int vn_drain_refused(vn_device_t dev, const struct vn_drain_open *a, int err)
 	struct vn_sled_query q;
 
 	switch (err) {
+	case -ECONNRESET:
+	case -ETIMEDOUT:
+		/* The process whose device it is has been named. */
+		return err;
 	case -EPERM:
 		return vn_fail(err, "sled %u: draining takes CAP_SYS_ADMIN", a->sled);
 	case -ENODEV:

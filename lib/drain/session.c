@@ -94,8 +94,8 @@ static int failed(const struct drain *d, int err)
 	unsigned long long budget_us = (d->config.budget_ns ?: VN_DRAIN_BUDGET_NS) / 1000;
 	const struct vn_drain_step *s = &d->report->last;
 
-	/* Who holds HBM, or has gone, has been named; so has the journal. */
-	if (d->unlogged || err == -EBUSY || err == -ECONNRESET)
+	/* Who holds HBM, has gone, or does not answer has been named; so has the journal. */
+	if (d->unlogged || err == -EBUSY || err == -ECONNRESET || err == -ETIMEDOUT)
 		return err;
 	if (err == -EAGAIN)
 		return vn_fail(-ETIMEDOUT,

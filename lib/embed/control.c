@@ -52,10 +52,17 @@ struct embed_control {
 
 /* ---- a connection ---------------------------------------------------------------------- */
 
+/* For a child of this process that has it, too: closing it would leave it open. */
+static void shut(int fd)
+{
+	shutdown(fd, SHUT_RDWR);
+	close(fd);
+}
+
 static void hang_up(struct conn *c)
 {
 	if (c->fd >= 0)
-		close(c->fd);
+		shut(c->fd);
 	c->fd = -1;
 	embed_reply_free(&c->out);
 	if (c->events)
@@ -159,7 +166,7 @@ static void turn_away(int fd, int err, const char *text)
 	if (r.first)
 		send(fd, r.first->data, r.first->bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 	embed_reply_free(&r);
-	close(fd);
+	shut(fd);
 }
 
 static void take_in(struct embed_control *ctl)

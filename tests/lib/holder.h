@@ -7,6 +7,7 @@
 #define VN_TEST_HOLDER_H
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -34,6 +35,7 @@ enum order {
 	CLOSE_ONE, /* the first device */
 	HAVE_SOME, /* a window and a plan of a device without writers; see have_some() */
 	HAVE_MANY, /* more windows than anybody is told of */
+	HAVE_CHILD, /* with all that the holder has open, until it is over() */
 	END,
 };
 
@@ -84,6 +86,20 @@ static void have_many(void)
 	}
 }
 
+static void have_child(int in)
+{
+	struct pollfd p = { .fd = in };
+	pid_t pid = fork();
+
+	NEED(pid);
+	if (pid)
+		return;
+	/* The other end is the test's. */
+	while (!(p.revents & POLLHUP))
+		poll(&p, 1, -1);
+	_exit(0);
+}
+
 static UNUSED void hold(int in, int out, unsigned int devices, bool writers)
 {
 	vn_device_t more[8] = { NULL };
@@ -105,6 +121,8 @@ static UNUSED void hold(int in, int out, unsigned int devices, bool writers)
 			have_some();
 		if (order == HAVE_MANY)
 			have_many();
+		if (order == HAVE_CHILD)
+			have_child(in);
 		if (order == CLOSE_ONE) {
 			vn_close(more[0]);
 			more[0] = NULL;
