@@ -99,9 +99,6 @@ static int finish_open(struct vn_lib_device *d, vn_device_t *dev)
 
 	if (err == -ENOTTY)
 		vn_set_error("%s: not the node of an UltraServer", d->spec);
-	if (!err && d->query.abi != VN_ABI_VERSION)
-		err = vn_fail(-EPROTO, "%s: speaks ABI %u, this library speaks %u", d->spec,
-			      d->query.abi, VN_ABI_VERSION);
 	if (err) {
 		d->home->close(d->ctx);
 		free(d);
@@ -175,10 +172,41 @@ void vn_close(vn_device_t dev)
 	free(dev);
 }
 
+/* Arrays have room for what a machine can be; another process may say anything. */
+static int check_shape(vn_device_t dev, const struct vn_query *q)
+{
+	if (q->abi != VN_ABI_VERSION)
+		return vn_fail(-EPROTO, "%s: speaks ABI %u, this library speaks %u", dev->spec,
+			       q->abi, VN_ABI_VERSION);
+	if (q->sleds && q->sleds <= VN_MAX_SLEDS && q->spares <= VN_MAX_SPARES &&
+	    q->chips_per_sled && q->chips_per_sled <= VN_MAX_CHIPS_PER_SLED &&
+	    q->chips == q->sleds * q->chips_per_sled && q->chips <= VN_MAX_CHIPS && q->page_size)
+		return 0;
+	return vn_fail(-EPROTO,
+		       "%s: says that it has %u chips on %u sleds of %u, %u spares and pages of %u "
+		       "bytes: there is no such machine",
+		       dev->spec, q->chips, q->sleds, q->chips_per_sled, q->spares, q->page_size);
+}
+
 int vn_device_query(vn_device_t dev, struct vn_query *q)
 {
+	int err;
+
 	memset(q, 0, sizeof(*q));
-	return vn_call(dev, VN_IOCTL_QUERY, q, sizeof(*q));
+	err = vn_call(dev, VN_IOCTL_QUERY, q, sizeof(*q));
+	return err ?: check_shape(dev, q);
+}
+
+/* As check_shape(): where a chip of it can be. */
+static int check_place(vn_device_t dev, uint32_t chip, const struct vn_chip_query *q)
+{
+	const struct vn_query *m = &dev->query;
+
+	if (q->chip == chip && q->sled < m->sleds + m->spares &&
+	    q->slot / m->chips_per_sled == q->sled)
+		return 0;
+	return vn_fail(-EPROTO, "%s: says that chip %u is chip %u, on sled %u, in slot %u: no such",
+		       dev->spec, chip, q->chip, q->sled, q->slot);
 }
 
 int vn_chip_query(vn_device_t dev, uint32_t chip, struct vn_chip_query *q)
@@ -190,7 +218,7 @@ int vn_chip_query(vn_device_t dev, uint32_t chip, struct vn_chip_query *q)
 	err = vn_call(dev, VN_IOCTL_CHIP_QUERY, q, sizeof(*q));
 	if (err == -ENODEV)
 		vn_set_error("chip %u: there are chips 0 to %u", chip, dev->query.chips - 1);
-	return err;
+	return err ?: check_place(dev, chip, q);
 }
 
 const char *vn_device_home(vn_device_t dev)
