@@ -98,6 +98,20 @@ void join_complete(struct coll_team *t, int err)
 	pthread_cond_broadcast(&joined);
 }
 
+/*
+ * A chip that was lost when its rank joined. That is told when all are there, and to all:
+ * who came later than a rank that was turned away would wait for it.
+ */
+static int find_lost(const struct coll_team *t)
+{
+	const struct coll_member *m = t->board.member;
+
+	for (uint32_t r = 0; r < t->ranks; r++)
+		if (m[r].joined && m[r].born & 1)
+			return vn_fail(-EHOSTDOWN, "rank %u: its chip %u is lost", r, m[r].chip);
+	return 0;
+}
+
 /* A rank more; of the process of rank 0, all count. */
 void join_count_rank(struct coll_team *t, uint32_t rank, uint32_t chip, pid_t pid)
 {
@@ -111,7 +125,7 @@ void join_count_rank(struct coll_team *t, uint32_t rank, uint32_t chip, pid_t pi
 	m->joined = true;
 	if (++t->joined < t->ranks)
 		return;
-	err = configure(t);
+	err = find_lost(t) ?: configure(t);
 	if (!err && t->apart)
 		publish(t);
 	for (uint32_t r = 0; !err && t->apart && r < t->ranks; r++)
@@ -135,8 +149,6 @@ int join_checks(struct coll_team *t, uint32_t ranks, uint32_t rank, uint32_t chi
 		return vn_fail(-EEXIST, "rank %u: all %u have joined already", rank, t->ranks);
 	if (m[rank].joined || t->seat[rank].comm)
 		return vn_fail(-EEXIST, "rank %u has joined already", rank);
-	if (vn_chip_lost(t->dev, chip))
-		return vn_fail(-EHOSTDOWN, "rank %u: its chip %u is lost", rank, chip);
 	for (uint32_t r = 0; r < ranks; r++)
 		if (m[r].joined && m[r].chip == chip)
 			return vn_fail(-EEXIST, "rank %u: chip %u is that of rank %u", rank, chip,

@@ -385,6 +385,49 @@ static void test_ranks(enum vn_way way)
 	NEED(clear(VN_FAULT_CHIP_LOSS, victim));
 }
 
+/* ---- joining with a chip that is lost --------------------------------------------------- */
+
+static vn_unique_id joining;
+
+static void *join_one(void *arg)
+{
+	uint32_t r = *(uint32_t *)arg;
+	struct vn_config c = VN_CONFIG_INITIALIZER;
+
+	c.dev = dev;
+	c.timeout_ns = LONG;
+	agree_err[r] = vn_comm_init_rank_config(&(vn_comm_t){ NULL }, RANKS, joining, (int)r, &c);
+	snprintf(said[r], sizeof(said[r]), "%s", vn_error());
+	return NULL;
+}
+
+/* It comes to nothing for all ranks, those before and those after it, and they know why. */
+static void test_join_lost(uint32_t chip, bool first)
+{
+	const struct vn_fault f = { .kind = VN_FAULT_CHIP_LOSS, .where = chip };
+	uint64_t began = now_ns();
+	pthread_t thread[RANKS];
+	uint32_t rank[RANKS];
+	char want[40];
+	int n = 0;
+
+	NEED(vn_fault_inject(dev, &f) ?: vn_get_unique_id(&joining));
+	for (uint32_t i = 0; i < RANKS; i++) {
+		rank[i] = first ? (chip + i) % RANKS : (chip + 1 + i) % RANKS;
+		pthread_create(&thread[i], NULL, join_one, &rank[i]);
+		sleep_ms(5);
+	}
+	for (uint32_t i = 0; i < RANKS; i++)
+		pthread_join(thread[i], NULL);
+	snprintf(want, sizeof(want), "rank %u: its chip %u is lost", chip, chip);
+	for (uint32_t i = 0; i < RANKS; i++)
+		n += agree_err[i] == -EHOSTDOWN && !strcmp(said[i], want);
+	tap_ok(n == RANKS && now_ns() - began < LONG,
+	       "a rank with a lost chip comes %s: %d of %d ranks are told: %s",
+	       first ? "first" : "last", n, RANKS, said[0]);
+	NEED(clear(VN_FAULT_CHIP_LOSS, chip));
+}
+
 static void test_ranks_cut(void)
 {
 	struct vn_fault f = { VN_FAULT_LINK_CUT, sled_of(0), 0, 0 };
@@ -753,6 +796,10 @@ int main(void)
 	test_ranks(VN_WAY_PULL);
 	test_ranks(VN_WAY_SHARE);
 	test_ranks(VN_WAY_PLAN);
+	test_join_lost(1, true);
+	test_join_lost(1, false);
+	test_join_lost(0, true);
+	test_join_lost(0, false);
 	test_ranks_cut();
 	test_drains();
 	test_too_early();
