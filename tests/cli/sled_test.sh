@@ -168,6 +168,16 @@ bad 2 "--reason: a control" "a reason is a line" sled maintain 0 --reason $'a\nb
 bad 2 "--operation zz: want" "a number is one" sled maintain 0 --operation zz
 bad 1 'its 2 chips want as many slots, 0 are free: 2 short' "no room comes" \
 	-d embedded:sleds=3,chips=2 sled drain 0 --wait --deadline 1
+# Waiting for room does not make a journal free that somebody else keeps locked.
+: >"$tmp/locked"
+exec 8<"$tmp/locked"
+flock -x 8
+SECONDS=0
+bad 1 'locked: process [0-9]+ writes to it$' "nor is a journal waited for" \
+	sled drain 0 --wait --deadline 100 --journal "$tmp/locked"
+[ "$SECONDS" -lt 90 ]
+ok $? "for as long as for room"
+exec 8<&-
 
 bad 1 'sled 0: nothing is draining this sled$' "nothing to call off" sled cancel 0
 bad 1 'no sled 4: there are sleds 0 to 3$' "nor where no sled is" sled cancel 4

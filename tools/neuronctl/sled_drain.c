@@ -58,7 +58,9 @@ struct drain {
 	uint64_t bytes; /* on the sled, before they moved */
 	bool stepped;
 	bool off;
-	uint64_t waited_ns;
+	unsigned int in_vain; /* tries in a row that failed though nothing of sleds is in the way */
+	uint64_t end; /* of waiting */
+	char why[512]; /* the last one failed */
 	bool terminal;
 	int width; /* of the line there */
 	uint32_t shown_state;
@@ -193,18 +195,43 @@ static void print_json(const struct drain *d)
 	json_object_end(j);
 }
 
-/* Another operation is at the sled, or its chips find no room: that may pass. */
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Another operation is at the sled, or its chips find no room. */
+static bool in_the_way(const struct drain *d)
+{
+	struct vn_drain_open p;
+	int err = vn_sled_plan(d->c->dev, (uint32_t)d->sled, d->config.to, &p);
+
+	return err ? err == -EBUSY : p.free_slots < p.chips;
+}
+
+/*
+ * What is in the way of it may pass; what is wrong with its journal has the same numbers,
+ * and does not. One try more, for what has passed at this moment.
+ */
 static bool again(struct drain *d, int err)
 {
 	const struct timespec ts = { .tv_nsec = WAIT_NS };
 
+	if (!err)
+		return false;
+	snprintf(d->why, sizeof(d->why), "%s", vn_error());
 	if (!d->c->option[OPT_WAIT] || (err != -EBUSY && err != -ENOSPC) || d->stepped)
 		return false;
 	d->off = signalled();
-	if (d->off || d->waited_ns >= d->config.deadline_ns)
+	if (d->off || now() >= d->end)
+		return false;
+	d->in_vain = in_the_way(d) ? 0 : d->in_vain + 1;
+	if (d->in_vain > 1)
 		return false;
 	nanosleep(&ts, NULL);
-	d->waited_ns += WAIT_NS;
 	return true;
 }
 
@@ -215,6 +242,7 @@ static int drain(struct drain *d)
 	d->terminal = isatty(STDERR_FILENO);
 	d->config.progress = progress;
 	d->config.arg = d;
+	d->end = now() + d->config.deadline_ns;
 	do {
 		/* Should it be refused, so is the drain, which says why. */
 		if (vn_sled_plan(d->c->dev, (uint32_t)d->sled, d->config.to, &d->planned))
@@ -225,7 +253,7 @@ static int drain(struct drain *d)
 	if (err && d->off)
 		return ctl_fail("sled %" PRIu64 ": called off, all is as it was", d->sled);
 	if (err)
-		return ctl_fail_lib();
+		return ctl_fail("%s", d->why);
 	if (d->c->json)
 		print_json(d);
 	else
