@@ -208,7 +208,7 @@ watch off -- -j event watch --count 1 --timeout 60
 good "who may calls it off" -j sled cancel 0 --operation beef
 is 'fields($d, "sled:n cancelled:b") && $d->{sled} == 0 && $d->{cancelled}' "and is told so"
 good "twice is no more than once" sled cancel s0
-says '^sled 0: its drain is called off$' "in text"
+says '^sled 0: its drain is called off, and ends with its next step$' "in text"
 let_go 1 'sled 0: called off by somebody'
 wait "${job[-1]}"
 cp "$tmp/off" "$tmp/out"

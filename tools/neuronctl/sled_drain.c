@@ -370,6 +370,6 @@ int sled_cancel(struct ctl *c)
 		json_object_end(j);
 		return CTL_OK;
 	}
-	printf("sled %" PRIu64 ": its drain is called off\n", sled);
+	printf("sled %" PRIu64 ": its drain is called off, and ends with its next step\n", sled);
 	return CTL_OK;
 }
