@@ -274,6 +274,10 @@ void vn_table_free_blocks(struct vn_window_table *t)
 /*
  * A page for a fault, and its neighbours. Where writes are to be noticed only what
  * is written now can be written; then a neighbour may be read alone.
+ *
+ * What is there for reading, and is to be written, goes first: were that entry made
+ * writable after fault_lock is let go of, it might be another that looks the same, of after
+ * its mark was taken, or of a pause.
  */
 static vm_fault_t fill(struct vm_fault *vmf, struct vn_mem *mem, u64 bias)
 {
@@ -286,6 +290,10 @@ static vm_fault_t fill(struct vm_fault *vmf, struct vn_mem *mem, u64 bias)
 	u64 page = bias + (vmf->address >> PAGE_SHIFT);
 	vm_fault_t ret;
 
+	if (vmf->flags & FAULT_FLAG_MKWRITE) {
+		zap_vma_ptes(vma, vmf->address, PAGE_SIZE);
+		at = end;
+	}
 	ret = vmf_insert_pfn_prot(vma, vmf->address, page_to_pfn(mem->page[page]),
 				  vmf->flags & FAULT_FLAG_WRITE ? full : plain);
 	for (; ret == VM_FAULT_NOPAGE && at < end; at += PAGE_SIZE) {
@@ -325,23 +333,6 @@ vm_fault_t vn_mem_fill(struct vm_fault *vmf, struct vn_mem *mem, u64 skip)
 	return ret;
 }
 
-vm_fault_t vn_mem_write(struct vm_fault *vmf, struct vn_mem *mem, u64 skip)
-{
-	u64 page = skip + (vmf->pgoff & VN_OBJECT_PAGE_MASK);
-	bool may;
-
-	do {
-		down_read(&mem->fault_lock);
-		may = vn_hbm_write(&mem->hbm, page << PAGE_SHIFT, PAGE_SIZE);
-		up_read(&mem->fault_lock);
-		if (!may && vn_move_await(mem))
-			return VM_FAULT_SIGBUS;
-	} while (!may);
-	vn_move_rest(mem);
-	/* Should it be unmapped now, the entry is not what it was, and it faults again. */
-	return 0;
-}
-
 void vn_mem_unmap_pages(struct vn_mem *mem, u64 first, u64 n)
 {
 	struct vn_import *imp;
@@ -366,13 +357,6 @@ static vm_fault_t mem_fault(struct vm_fault *vmf)
 	return vn_mem_fill(vmf, container_of(o, struct vn_mem, object), 0);
 }
 
-static vm_fault_t mem_mkwrite(struct vm_fault *vmf)
-{
-	struct vn_object *o = vmf->vma->vm_private_data;
-
-	return vn_mem_write(vmf, container_of(o, struct vn_mem, object), 0);
-}
-
 static int mem_mmap(struct vn_object *o, struct vm_area_struct *vma)
 {
 	vm_flags_set(vma, VM_PFNMAP);
@@ -383,7 +367,7 @@ static const struct vm_operations_struct mem_vm_ops = {
 	.open = vn_vma_open,
 	.close = vn_vma_close,
 	.fault = mem_fault,
-	.pfn_mkwrite = mem_mkwrite,
+	.pfn_mkwrite = mem_fault,
 };
 
 static const struct vn_object_ops mem_ops = {

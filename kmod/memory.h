@@ -41,10 +41,11 @@ void vn_context_close_memory(struct vn_context *ctx);
 /* The context's memory of that name on that chip, or NULL. Under objects_lock. */
 struct vn_mem *vn_mem_find(struct vn_context *ctx, u32 chip, u64 addr, struct vn_window **w);
 
-/* Fills in a fault, and pages around it. The mapping begins `skip` pages into mem. */
+/*
+ * Fills in a fault, and pages around it; or makes writable what is mapped for reading. The
+ * mapping begins `skip` pages into mem.
+ */
 vm_fault_t vn_mem_fill(struct vm_fault *vmf, struct vn_mem *mem, u64 skip);
-/* The same where a page is mapped, for reading. */
-vm_fault_t vn_mem_write(struct vm_fault *vmf, struct vn_mem *mem, u64 skip);
 
 /* Takes all mappings of it down; under fault_lock. */
 void vn_mem_unmap(struct vn_mem *mem);

@@ -337,10 +337,8 @@ void vn_context_close_windows(struct vn_context *ctx)
 
 /* ---- imports ------------------------------------------------------------ */
 
-typedef vm_fault_t (*touch_fn)(struct vm_fault *vmf, struct vn_mem *mem, u64 skip);
-
 /* A fault, on the memory behind a window that still is. */
-static vm_fault_t import_touch(struct vm_fault *vmf, touch_fn touch)
+static vm_fault_t import_fault(struct vm_fault *vmf)
 {
 	struct vn_object *o = vmf->vma->vm_private_data;
 	struct vn_import *imp = container_of(o, struct vn_import, object);
@@ -349,19 +347,9 @@ static vm_fault_t import_touch(struct vm_fault *vmf, touch_fn touch)
 
 	down_read(&s->dead_lock);
 	if (!s->dead && !imp->dead)
-		ret = touch(vmf, s->mem, s->offset >> PAGE_SHIFT);
+		ret = vn_mem_fill(vmf, s->mem, s->offset >> PAGE_SHIFT);
 	up_read(&s->dead_lock);
 	return ret;
-}
-
-static vm_fault_t import_fault(struct vm_fault *vmf)
-{
-	return import_touch(vmf, vn_mem_fill);
-}
-
-static vm_fault_t import_mkwrite(struct vm_fault *vmf)
-{
-	return import_touch(vmf, vn_mem_write);
 }
 
 static int import_mmap(struct vn_object *o, struct vm_area_struct *vma)
@@ -388,7 +376,7 @@ static const struct vm_operations_struct import_vm_ops = {
 	.open = vn_vma_open,
 	.close = vn_vma_close,
 	.fault = import_fault,
-	.pfn_mkwrite = import_mkwrite,
+	.pfn_mkwrite = import_fault,
 };
 
 static const struct vn_object_ops import_ops = {

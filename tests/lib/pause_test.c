@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Who writes by the CPU where a sled is being drained: nothing of what he writes is lost,
+ * whoever else reads beside it, and however long he is made to rest.
+ */
+#include <pthread.h>
+
+#include <vneuron/sled.h>
+
+#include "fixture.h"
+
+#define PAGE 4096u
+#define BYTES (16ull << 20)
+#define PAGES (BYTES / PAGE)
+
+static vn_device_t dev;
+static bool stop; /* atomic */
+
+static bool stopped(void)
+{
+	return __atomic_load_n(&stop, __ATOMIC_RELAXED);
+}
+
+static uint32_t sled_of(uint32_t chip)
+{
+	struct vn_chip_query q;
+
+	NEED(vn_chip_query(dev, chip, &q));
+	return q.sled;
+}
+
+/* ---- readers beside a writer ------------------------------------------------------------ */
+
+static struct vn_mem mem;
+static uint64_t shadow[PAGES], lost;
+static uint64_t at; /* being written; atomic */
+
+static uint64_t *word(uint64_t page)
+{
+	return (uint64_t *)((char *)mem.ptr + page * PAGE);
+}
+
+/* A word of every page, again and again, as fast as it can; each is what it was left. */
+static void *write_on(void *arg)
+{
+	(void)arg;
+	for (uint64_t n = 1; !stopped();)
+		for (uint64_t i = 0; i < PAGES && !stopped(); i++) {
+			__atomic_store_n(&at, i, __ATOMIC_RELAXED);
+			vn_mem_begin(dev, word(i), 8);
+			lost += *word(i) != shadow[i];
+			*word(i) = shadow[i] = n++;
+			vn_mem_end(dev);
+		}
+	return NULL;
+}
+
+/* Reading a page maps it, and those beside it: that one which is being written, too. */
+static void *read_on(void *arg)
+{
+	(void)arg;
+	while (!stopped())
+		__atomic_load_n(word(__atomic_load_n(&at, __ATOMIC_RELAXED) ^ 1) + 1,
+				__ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* Writers get more time than it takes to copy: so they are made to rest. */
+static int give_time(void *arg, const struct vn_drain_report *r)
+{
+	uint32_t *most = arg;
+
+	if (r->last.state == VN_SLED_PRECOPY)
+		sleep_ms(20);
+	*most = r->last.slow_us > *most ? r->last.slow_us : *most;
+	return 0;
+}
+
+static void test_readers(void)
+{
+	uint32_t drains = quick() ? 4 : 20, slow_us = 0, sled;
+	struct vn_drain_config c = VN_DRAIN_CONFIG_INITIALIZER;
+	uint64_t rounds = 0;
+	pthread_t writer, reader;
+	struct vn_drain_report r;
+
+	mem = take(dev, 0, BYTES);
+	c.budget_ns = in_kernel(dev) ? 8000000 : 500000;
+	c.progress = give_time;
+	c.arg = &slow_us;
+	for (uint32_t i = 0; i < drains; i++) {
+		stop = false;
+		pthread_create(&writer, NULL, write_on, NULL);
+		pthread_create(&reader, NULL, read_on, NULL);
+		sleep_ms(20);
+		sled = sled_of(0);
+		NEED(vn_sled_drain(dev, sled, &c, &r));
+		NEED(vn_sled_undrain(dev, sled, NULL, NULL));
+		rounds += r.last.rounds;
+		__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+		pthread_join(writer, NULL);
+		pthread_join(reader, NULL);
+		for (uint64_t k = 0; k < PAGES; k++)
+			lost += *word(k) != shadow[k];
+	}
+	tap_ok(!lost, "%u drains of %llu rounds, rests of %u us at most: %llu words lost", drains,
+	       (unsigned long long)rounds, slow_us, (unsigned long long)lost);
+	NEED(vn_mem_free(dev, &mem));
+}
+
+int main(void)
+{
+	/* One with a spare. */
+	if (!strncmp(device_spec(), "embedded", 8))
+		setenv("VNEURON_DEVICE", "embedded:sleds=3,chips=2,spares=1,hbm=64M", 1);
+	dev = device();
+	test_readers();
+	vn_close(dev);
+	return tap_done();
+}
