@@ -3,6 +3,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/ktime.h>
@@ -111,15 +112,25 @@ static int round_of(struct session *s)
 
 /* ---- the pause --------------------------------------------------------------- */
 
-static int stop_copy(struct session *s, struct vn_copied *c)
+/* hbm_lock, if it can be had by then. */
+static bool lock_hbm(u64 deadline)
+{
+	while (ktime_get_ns() <= deadline) {
+		if (mutex_trylock(&vn_server.hbm_lock))
+			return true;
+		usleep_range(20, 100);
+	}
+	return false;
+}
+
+static int stop_copy(struct session *s, const struct list_head *all, struct vn_copied *c)
 {
 	struct vn_mem *mem;
 	int err = 0;
-	u32 i;
 
-	vn_moves_for_each(&s->moves, i, mem)
+	list_for_each_entry(mem, all, held_on)
 		vn_move_take(mem);
-	vn_moves_for_each(&s->moves, i, mem) {
+	list_for_each_entry(mem, all, held_on) {
 		c->room = U64_MAX;
 		err = err ?: vn_sled_check(&s->op, &s->moves) ?: vn_move_copy(mem, c);
 	}
@@ -128,35 +139,43 @@ static int stop_copy(struct session *s, struct vn_copied *c)
 	return err;
 }
 
-/* From the first writer kept out to the last let in again. */
+/*
+ * From the first writer kept out to the last let in again. Who has nothing here goes on: he
+ * may want hbm_lock, which is held only so that nothing is lost between the last look at
+ * that and the flip.
+ */
 static int commit(struct session *s)
 {
 	u64 waits = atomic64_read(&fence_waits), began, deadline;
 	struct vn_copied c = {};
+	LIST_HEAD(all);
+	bool locked;
 	int err;
 
-	mutex_lock(&vn_server.hbm_lock);
+	vn_moves_hold(&s->moves, &all);
 	began = ktime_get_ns();
 	deadline = began + s->budget_ns * vn_drain_budgets(s->given_up);
 	c.deadline = deadline;
 	vn_sled_pass(&s->op, VN_SLED_FENCED);
-	vn_moves_fence(&s->moves);
+	vn_moves_fence(&all);
 	err = vn_pool_quiesce_until(deadline) ? 0 : -ETIME;
 	vn_sled_pass(&s->op, VN_SLED_STOPCOPY);
-	err = err ?: stop_copy(s, &c);
-	if (!err && ktime_get_ns() > deadline)
-		err = -ETIME;
-	err = err ?: vn_sled_verified(&s->op, &s->moves);
+	err = err ?: stop_copy(s, &all, &c);
+	locked = !err && lock_hbm(deadline);
+	if (!err)
+		err = locked ? vn_sled_verified(&s->op, &s->moves) : -ETIME;
 	if (!err) {
-		vn_moves_flip(&s->moves);
+		vn_moves_flip(&all);
 		vn_sled_flip(&s->moves);
 	}
-	vn_moves_unfence(&s->moves);
+	vn_moves_unfence(&all);
 	s->op.progress.pause_ns = ktime_get_ns() - began;
 	vn_pace_fenced(&s->pace, s->op.progress.pause_ns - c.ns);
 	s->given_up += err == -ETIME;
 	vn_sled_pass(&s->op, err ? VN_SLED_PRECOPY : VN_SLED_COMMITTED);
-	mutex_unlock(&vn_server.hbm_lock);
+	if (locked)
+		mutex_unlock(&vn_server.hbm_lock);
+	vn_moves_let_go(&all);
 	vn_move_wake();
 	vn_worker_semaphores();
 	vn_sled_say(&s->op);
@@ -279,7 +298,8 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	err = vn_call_copy_in(cmd, &a, (void __user *)arg);
 	if (err)
 		return err;
-	mutex_lock(&s->lock);
+	if (mutex_lock_killable(&s->lock))
+		return -EINTR;
 	err = step(s, &a);
 	tell(s, &a, !err && a.to == VN_SLED_PRECOPY);
 	mutex_unlock(&s->lock);

@@ -27,8 +27,9 @@ struct vn_mem {
 	struct mutex imports_lock;
 	struct list_head imports;	/* of windows on it; imports_lock */
 
-	struct list_head on;	/* of its chip; hbm_lock, as the next two */
+	struct list_head on;	/* of its chip; hbm_lock, as held and leaving */
 	bool held;		/* by a mover, without the lock: it stays on its chip */
+	struct list_head held_on;	/* of who holds it, with others */
 	bool leaving;		/* it is being freed, and a mover that holds it asked for it */
 	struct vn_move *move;	/* to another slot, or NULL; of who holds it, or has the lock */
 };

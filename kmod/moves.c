@@ -126,25 +126,21 @@ u64 vn_moves_bytes(const struct vn_moves *m)
 
 void vn_moves_watch(const struct vn_moves *m)
 {
-	struct vn_mem *mem;
-	u32 i;
+	struct vn_moves_way w = { .m = m };
 
-	mutex_lock(&vn_server.hbm_lock);
-	vn_moves_for_each(m, i, mem)
-		vn_move_watch(mem);
-	mutex_unlock(&vn_server.hbm_lock);
+	while (vn_moves_next(&w))
+		if (w.mem->move)
+			vn_move_watch(w.mem);
 	vn_pool_quiesce();
 }
 
 void vn_moves_take(const struct vn_moves *m)
 {
-	struct vn_mem *mem;
-	u32 i;
+	struct vn_moves_way w = { .m = m };
 
-	mutex_lock(&vn_server.hbm_lock);
-	vn_moves_for_each(m, i, mem)
-		vn_move_take(mem);
-	mutex_unlock(&vn_server.hbm_lock);
+	while (vn_moves_next(&w))
+		if (w.mem->move)
+			vn_move_take(w.mem);
 	/* Who marked before it was taken has written what he marked. */
 	vn_pool_quiesce();
 }
@@ -182,29 +178,54 @@ u64 vn_moves_total(const struct vn_moves *m)
 	return n;
 }
 
-void vn_moves_fence(const struct vn_moves *m)
+void vn_moves_hold(const struct vn_moves *m, struct list_head *all)
 {
 	struct vn_mem *mem;
 	u32 i;
 
-	vn_moves_for_each(m, i, mem)
+	mutex_lock(&vn_server.hbm_lock);
+	vn_moves_for_each(m, i, mem) {
+		if (mem->leaving)
+			continue;
+		mem->held = true;
+		list_add_tail(&mem->held_on, all);
+	}
+	mutex_unlock(&vn_server.hbm_lock);
+}
+
+void vn_moves_let_go(struct list_head *all)
+{
+	struct vn_mem *mem, *next;
+
+	mutex_lock(&vn_server.hbm_lock);
+	list_for_each_entry_safe(mem, next, all, held_on) {
+		list_del(&mem->held_on);
+		mem->held = false;
+	}
+	mutex_unlock(&vn_server.hbm_lock);
+	wake_up_all(&let_go);
+}
+
+void vn_moves_fence(const struct list_head *all)
+{
+	struct vn_mem *mem;
+
+	list_for_each_entry(mem, all, held_on)
 		vn_move_fence(mem);
 }
 
-void vn_moves_flip(const struct vn_moves *m)
+void vn_moves_flip(const struct list_head *all)
 {
 	struct vn_mem *mem;
-	u32 i;
 
-	vn_moves_for_each(m, i, mem)
+	list_for_each_entry(mem, all, held_on)
 		vn_move_flip(mem);
 }
 
-void vn_moves_unfence(const struct vn_moves *m)
+void vn_moves_unfence(const struct list_head *all)
 {
 	struct vn_mem *mem;
-	u32 i;
 
-	vn_moves_for_each(m, i, mem)
+	list_for_each_entry(mem, all, held_on)
 		vn_move_unfence(mem);
 }

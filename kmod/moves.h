@@ -48,9 +48,16 @@ void vn_moves_slow(const struct vn_moves *m, u32 us);
 
 u64 vn_moves_dirty(const struct vn_moves *m);
 u64 vn_moves_total(const struct vn_moves *m);
+
+/*
+ * Holds all that move, on a list of the caller's, for a pause: without hbm_lock, too. Those
+ * that are being freed need none.
+ */
+void vn_moves_hold(const struct vn_moves *m, struct list_head *all);
+void vn_moves_let_go(struct list_head *all);
 /* The pause: no writer begins; the copies take over; writers may again. */
-void vn_moves_fence(const struct vn_moves *m);
-void vn_moves_flip(const struct vn_moves *m);
-void vn_moves_unfence(const struct vn_moves *m);
+void vn_moves_fence(const struct list_head *all);
+void vn_moves_flip(const struct list_head *all);
+void vn_moves_unfence(const struct list_head *all);
 
 #endif

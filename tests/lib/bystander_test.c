@@ -2,7 +2,7 @@
 /*
  * Who has nothing on a sled is not kept waiting by its drain, also not in the pause: what
  * such a context writes, by descriptors and by the CPU, is written while writers of the
- * sled are kept out.
+ * sled are kept out; and such contexts, and memory of theirs, come and go.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -17,11 +17,11 @@
 static vn_device_t dev, other;
 static struct vn_mem moved, own;
 
-/* Writes seen to begin and end in a pause. */
+/* Writes, and contexts with memory, seen to begin and end in a pause. */
 static struct bystander {
 	pthread_t thread;
 	uint32_t sled; /* atomic */
-	uint64_t by_cpu, by_desc; /* atomic */
+	uint64_t by_cpu, by_desc, contexts; /* atomic */
 	bool stop; /* atomic */
 	int err;
 } bystander;
@@ -32,6 +32,22 @@ static bool in_pause(void)
 
 	NEED(vn_sled_query(other, __atomic_load_n(&bystander.sled, __ATOMIC_RELAXED), &q));
 	return q.state == VN_SLED_STOPCOPY;
+}
+
+/* A context that takes memory, and gives some of it back before it ends. */
+static void come_and_go(void)
+{
+	vn_device_t guest;
+	struct vn_mem m;
+
+	NEED(vn_reopen(other, &guest));
+	m = take(guest, own.chip, 4096);
+	take(guest, own.chip, 4096);
+	vn_mem_begin(guest, m.ptr, 8);
+	*(uint64_t *)m.ptr = 1;
+	vn_mem_end(guest);
+	NEED(vn_mem_free(guest, &m));
+	vn_close(guest);
 }
 
 static void *stand_by(void *arg)
@@ -53,6 +69,9 @@ static void *stand_by(void *arg)
 		bystander.err = run_fill(q, vn_at(&own, 64), 8, *word, 8);
 		if (in_pause())
 			__atomic_add_fetch(&bystander.by_desc, 1, __ATOMIC_RELAXED);
+		come_and_go();
+		if (in_pause())
+			__atomic_add_fetch(&bystander.contexts, 1, __ATOMIC_RELAXED);
 	}
 	vn_queue_destroy(q);
 	return NULL;
@@ -68,6 +87,13 @@ static int write_it_all(void *arg, const struct vn_drain_report *r)
 	memset(moved.ptr, (int)rnd(), moved.bytes);
 	vn_mem_end(dev);
 	return 0;
+}
+
+static bool seen_all(void)
+{
+	return __atomic_load_n(&bystander.by_cpu, __ATOMIC_RELAXED) &&
+	       __atomic_load_n(&bystander.by_desc, __ATOMIC_RELAXED) &&
+	       __atomic_load_n(&bystander.contexts, __ATOMIC_RELAXED);
 }
 
 static uint32_t sled_of(uint32_t chip)
@@ -90,8 +116,7 @@ static void test_pause(void)
 	bystander.sled = sled_of(0);
 	pthread_create(&bystander.thread, NULL, stand_by, NULL);
 	/* It may not get a CPU in the first ones. */
-	while (drains++ < TRIES && (!__atomic_load_n(&bystander.by_cpu, __ATOMIC_RELAXED) ||
-				    !__atomic_load_n(&bystander.by_desc, __ATOMIC_RELAXED))) {
+	while (drains++ < TRIES && !seen_all()) {
 		sled = sled_of(0);
 		__atomic_store_n(&bystander.sled, sled, __ATOMIC_RELAXED);
 		NEED(vn_sled_drain(dev, sled, &c, &r));
@@ -104,6 +129,8 @@ static void test_pause(void)
 	tap_ok(bystander.by_cpu && bystander.by_desc && !bystander.err,
 	       "in a pause others write: %llu times by the CPU, %llu by descriptors",
 	       (unsigned long long)bystander.by_cpu, (unsigned long long)bystander.by_desc);
+	tap_ok(bystander.contexts, "contexts and memory come and go: %llu times",
+	       (unsigned long long)bystander.contexts);
 	NEED(vn_device_query(other, &q));
 	tap_ok(!q.fence_waits, "they never met a fence");
 }
