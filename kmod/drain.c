@@ -128,11 +128,14 @@ static int stop_copy(struct session *s, const struct list_head *all, struct vn_c
 	struct vn_mem *mem;
 	int err = 0;
 
-	list_for_each_entry(mem, all, held_on)
-		vn_move_take(mem);
 	list_for_each_entry(mem, all, held_on) {
+		vn_move_take_fenced(mem);
 		c->room = U64_MAX;
-		err = err ?: vn_sled_check(&s->op, &s->moves) ?: vn_move_copy(mem, c);
+		err = vn_sled_check(&s->op, &s->moves) ?: vn_move_copy(mem, c);
+		if (!err && ktime_get_ns() > c->deadline)
+			err = -ETIME;
+		if (err)
+			break;
 	}
 	s->stop_bytes = c->bytes;
 	s->op.progress.copied_bytes += c->bytes;
@@ -146,7 +149,7 @@ static int stop_copy(struct session *s, const struct list_head *all, struct vn_c
  */
 static int commit(struct session *s)
 {
-	u64 waits = atomic64_read(&fence_waits), began, deadline;
+	u64 waits = atomic64_read(&fence_waits), began, deadline, fence_ns;
 	struct vn_copied c = {};
 	LIST_HEAD(all);
 	bool locked;
@@ -157,11 +160,14 @@ static int commit(struct session *s)
 	deadline = began + s->budget_ns * vn_drain_budgets(s->given_up);
 	c.deadline = deadline;
 	vn_sled_pass(&s->op, VN_SLED_FENCED);
-	vn_moves_fence(&all);
-	err = vn_pool_quiesce_until(deadline) ? 0 : -ETIME;
+	err = vn_moves_fence(&all, deadline);
+	fence_ns = ktime_get_ns() - began;
+	if (!err && !vn_pool_quiesce_until(deadline))
+		err = -ETIME;
 	vn_sled_pass(&s->op, VN_SLED_STOPCOPY);
 	err = err ?: stop_copy(s, &all, &c);
-	locked = !err && lock_hbm(deadline);
+	/* The flip takes down what has been mapped since: that takes no longer than to fence it. */
+	locked = !err && lock_hbm(deadline - fence_ns);
 	if (!err)
 		err = locked ? vn_sled_verified(&s->op, &s->moves) : -ETIME;
 	if (!err) {

@@ -114,6 +114,13 @@ void vn_move_take(struct vn_mem *mem)
 	up_write(&mem->fault_lock);
 }
 
+void vn_move_take_fenced(struct vn_mem *mem)
+{
+	struct vn_move *mv = mem->move;
+
+	vn_hbm_take(mv->dirty, mv->taken, mv->words);
+}
+
 static u32 crc_of(const void *page)
 {
 	return boot_cpu_has(X86_FEATURE_XMM4_2) ? vn_crc32c_sse(0, page, PAGE_SIZE)

@@ -38,6 +38,8 @@ void vn_move_unwatch(struct vn_mem *mem);
 u64 vn_move_dirty(const struct vn_mem *mem);
 /* Takes the marks; writers fault, or mark, again. Then wait for the runners. */
 void vn_move_take(struct vn_mem *mem);
+/* The same while it is fenced: nothing is mapped for writing. */
+void vn_move_take_fenced(struct vn_mem *mem);
 /*
  * Copies what was taken, while there is room. 0; -EINTR, -ENOMEM, -ETIME, or -EIO: a page
  * is not as it was read.

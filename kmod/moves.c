@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
@@ -206,12 +207,16 @@ void vn_moves_let_go(struct list_head *all)
 	wake_up_all(&let_go);
 }
 
-void vn_moves_fence(const struct list_head *all)
+int vn_moves_fence(const struct list_head *all, u64 deadline)
 {
 	struct vn_mem *mem;
 
-	list_for_each_entry(mem, all, held_on)
+	list_for_each_entry(mem, all, held_on) {
+		if (ktime_get_ns() > deadline)
+			return -ETIME;
 		vn_move_fence(mem);
+	}
+	return 0;
 }
 
 void vn_moves_flip(const struct list_head *all)

@@ -55,8 +55,8 @@ u64 vn_moves_total(const struct vn_moves *m);
  */
 void vn_moves_hold(const struct vn_moves *m, struct list_head *all);
 void vn_moves_let_go(struct list_head *all);
-/* The pause: no writer begins; the copies take over; writers may again. */
-void vn_moves_fence(const struct list_head *all);
+/* The pause: no writer begins, 0, or -ETIME; the copies take over; writers may again. */
+int vn_moves_fence(const struct list_head *all, u64 deadline);
 void vn_moves_flip(const struct list_head *all);
 void vn_moves_unfence(const struct list_head *all);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Who writes by the CPU where a sled is being drained: nothing of what he writes is lost,
- * whoever else reads beside it, and however long he is made to rest.
+ * whoever else reads beside it, and however long he is made to rest; a pause for which
+ * there is no time ends soon, however much there is to be fenced.
  */
 #include <pthread.h>
 
@@ -108,6 +109,52 @@ static void test_readers(void)
 	NEED(vn_mem_free(dev, &mem));
 }
 
+/* ---- a pause for which there is no time ---------------------------------------------------- */
+
+#define MANY 2000u
+
+static struct vn_mem many[MANY];
+
+/* The shortest that was given up. */
+static int note_pause(void *arg, const struct vn_drain_report *r)
+{
+	uint64_t *least = arg, ns = r->last.pause_ns;
+
+	if (r->last.state == VN_SLED_PRECOPY && ns && ns < *least)
+		*least = ns;
+	return 0;
+}
+
+static void test_no_time(void)
+{
+	struct vn_drain_config c = VN_DRAIN_CONFIG_INITIALIZER;
+	uint64_t least = UINT64_MAX;
+	uint32_t sled = sled_of(0);
+	struct vn_drain_report r;
+	int err;
+
+	for (uint32_t i = 0; i < MANY; i++) {
+		many[i] = take(dev, 0, PAGE);
+		*(uint32_t *)many[i].ptr = i;
+	}
+	c.budget_ns = 1;
+	c.deadline_ns = SECOND / 2;
+	c.progress = note_pause;
+	c.arg = &least;
+	err = vn_sled_drain(dev, sled, &c, &r);
+	c.budget_ns = VN_BUDGET_MAX;
+	c.deadline_ns = 0;
+	c.progress = NULL;
+	NEED(vn_sled_drain(dev, sled, &c, &r));
+	NEED(vn_sled_undrain(dev, sled, NULL, NULL));
+	/* Many were fenced, copied and flipped in the one, one or two fenced in the other. */
+	tap_ok(err == -ETIMEDOUT && least < r.last.pause_ns / 4,
+	       "of %u allocations: a pause of %llu us, and one without time of %llu us", MANY,
+	       (unsigned long long)r.last.pause_ns / 1000, (unsigned long long)least / 1000);
+	for (uint32_t i = 0; i < MANY; i++)
+		NEED(vn_mem_free(dev, &many[i]));
+}
+
 int main(void)
 {
 	/* One with a spare. */
@@ -115,6 +162,8 @@ int main(void)
 		setenv("VNEURON_DEVICE", "embedded:sleds=3,chips=2,spares=1,hbm=64M", 1);
 	dev = device();
 	test_readers();
+	if (in_kernel(dev))
+		test_no_time();
 	vn_close(dev);
 	return tap_done();
 }
