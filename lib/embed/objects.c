@@ -129,13 +129,12 @@ static int tell_context(struct embed_context *ctx, struct embed_reply *r)
 		windows++;
 	for (const struct embed_mem *m = ctx->mems; m; m = m->next)
 		used += m->hbm.bytes;
-	return embed_reply_add(r, msg,
-			       msg && (put_owner(msg, ctx) ||
-				       nla_put_u64(msg, VN_NL_A_HBM_USED, used) ||
-				       nla_put_u32(msg, VN_NL_A_QUEUES, queues) ||
-				       nla_put_u32(msg, VN_NL_A_WINDOWS, windows) ||
-				       nla_put_u64(msg, VN_NL_A_FENCE_WAITS,
-						   READ_ONCE(ctx->fence_waits))));
+	return embed_reply_add(
+		r, msg,
+		msg && (put_owner(msg, ctx) || nla_put_u64(msg, VN_NL_A_HBM_USED, used) ||
+			nla_put_u32(msg, VN_NL_A_QUEUES, queues) ||
+			nla_put_u32(msg, VN_NL_A_WINDOWS, windows) ||
+			nla_put_u64(msg, VN_NL_A_FENCE_WAITS, READ_ONCE(ctx->fence_waits))));
 }
 
 static int tell_queue(const struct embed_queue *q, struct embed_reply *r)
