@@ -319,18 +319,21 @@ vm_fault_t vn_mem_fill(struct vm_fault *vmf, struct vn_mem *mem, u64 skip)
 	if (page >= mem->object.pages)
 		return ret;
 	down_read(&mem->fault_lock);
-	while (vmf->flags & FAULT_FLAG_WRITE &&
-	       !vn_hbm_write(&mem->hbm, page << PAGE_SHIFT, PAGE_SIZE)) {
-		up_read(&mem->fault_lock);
-		if (vn_move_await(mem))
-			return VM_FAULT_SIGBUS;	/* killed: nobody sees it */
-		down_read(&mem->fault_lock);
-	}
-	ret = fill(vmf, mem, bias);
+	if (!(vmf->flags & FAULT_FLAG_WRITE) ||
+	    vn_hbm_write(&mem->hbm, page << PAGE_SHIFT, PAGE_SIZE))
+		ret = fill(vmf, mem, bias);
+	else
+		ret = VM_FAULT_NOPAGE;
 	up_read(&mem->fault_lock);
-	if (vmf->flags & FAULT_FLAG_WRITE)
-		vn_move_rest(mem);
 	return ret;
+}
+
+vm_fault_t vn_mem_rest(struct vn_mem *mem)
+{
+	if (vn_move_await(mem))
+		return VM_FAULT_SIGBUS;	/* killed: nobody sees it */
+	vn_move_rest(mem);
+	return VM_FAULT_NOPAGE;
 }
 
 void vn_mem_unmap_pages(struct vn_mem *mem, u64 first, u64 n)
@@ -353,8 +356,10 @@ void vn_mem_unmap(struct vn_mem *mem)
 static vm_fault_t mem_fault(struct vm_fault *vmf)
 {
 	struct vn_object *o = vmf->vma->vm_private_data;
+	struct vn_mem *mem = container_of(o, struct vn_mem, object);
+	vm_fault_t ret = vn_mem_fill(vmf, mem, 0);
 
-	return vn_mem_fill(vmf, container_of(o, struct vn_mem, object), 0);
+	return ret == VM_FAULT_NOPAGE && vmf->flags & FAULT_FLAG_WRITE ? vn_mem_rest(mem) : ret;
 }
 
 static int mem_mmap(struct vn_object *o, struct vm_area_struct *vma)

@@ -44,9 +44,11 @@ struct vn_mem *vn_mem_find(struct vn_context *ctx, u32 chip, u64 addr, struct vn
 
 /*
  * Fills in a fault, and pages around it; or makes writable what is mapped for reading. The
- * mapping begins `skip` pages into mem.
+ * mapping begins `skip` pages into mem. At a fence nothing is filled in for who writes.
  */
 vm_fault_t vn_mem_fill(struct vm_fault *vmf, struct vn_mem *mem, u64 skip);
+/* Then who writes waits at the fence, or rests; without locks of the module. */
+vm_fault_t vn_mem_rest(struct vn_mem *mem);
 
 /* Takes all mappings of it down; under fault_lock. */
 void vn_mem_unmap(struct vn_mem *mem);

@@ -344,11 +344,21 @@ static vm_fault_t import_fault(struct vm_fault *vmf)
 	struct vn_import *imp = container_of(o, struct vn_import, object);
 	struct vn_share *s = imp->share;
 	vm_fault_t ret = VM_FAULT_SIGBUS;
+	struct vn_mem *mem = NULL;
 
 	down_read(&s->dead_lock);
 	if (!s->dead && !imp->dead)
 		ret = vn_mem_fill(vmf, s->mem, s->offset >> PAGE_SHIFT);
+	if (ret == VM_FAULT_NOPAGE && vmf->flags & FAULT_FLAG_WRITE) {
+		mem = s->mem;
+		vn_object_get(&mem->object);
+	}
 	up_read(&s->dead_lock);
+	/* Others may want the lock: it takes long. */
+	if (mem) {
+		ret = vn_mem_rest(mem);
+		vn_object_put(&mem->object);
+	}
 	return ret;
 }
 
