@@ -54,6 +54,7 @@ static int call_sled_query(struct vn_context *ctx, void *arg)
 	struct vn_sled_query *a = arg;
 	struct vn_sled_seen seen;
 
+	a->sled = vn_index(a->sled, vn_switch_sleds(&vn_server.sw));
 	vn_sled_see(a->sled, &seen);
 	a->state = seen.state;
 	a->chips = seen.chips;

@@ -127,6 +127,10 @@ static int fault_of(struct sk_buff *skb, struct genl_info *info, struct vn_fault
 		.slot = value_of(info, VN_NL_A_SLOT),
 		.count = value_of(info, VN_NL_A_COUNT),
 	};
+	if (!err && vn_faults_placed(f->kind) && !info->attrs[VN_NL_A_WHERE]) {
+		NL_SET_ERR_MSG(info->extack, "which sled or chip? (attribute WHERE is missing)");
+		err = -EINVAL;
+	}
 	return err;
 }
 

@@ -522,10 +522,17 @@ static int dump_sled(struct sk_buff *skb, struct netlink_callback *cb)
 	return skb->len;
 }
 
+/* Its place in the list. */
+static long fault_order(const struct vn_fault *f)
+{
+	return (long)f->kind << 32 | (f->kind == VN_FAULT_CHIP_LOSS ? f->slot : f->where);
+}
+
+/* Others come and go meanwhile: args[0] is the place in the order from which to go on. */
 static int dump_fault(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct msg m = dump_msg(skb, cb);
-	u32 max = 2 * VN_HEALTH_SLEDS + VN_MAX_SLOTS + 2, n;
+	u32 max = 2 * VN_HEALTH_SLEDS + VN_MAX_SLOTS + 2, n, i = 0;
 	struct vn_fault *f;
 	int err = vn_fault_may(cb->skb, cb->extack);
 
@@ -533,8 +540,9 @@ static int dump_fault(struct sk_buff *skb, struct netlink_callback *cb)
 	if (!f)
 		return err ?: -ENOMEM;
 	n = min(vn_sled_faults(f, max), max);
-	while (cb->args[0] < n && !msg_fault(&m, &f[cb->args[0]]))
-		cb->args[0]++;
+	while (i < n && (fault_order(&f[i]) < cb->args[0] || !msg_fault(&m, &f[i])))
+		i++;
+	cb->args[0] = i < n ? fault_order(&f[i]) : LONG_MAX;
 	kvfree(f);
 	return skb->len;
 }

@@ -18,6 +18,12 @@ struct vn_faults {
 	u32 allocs;			/* atomic: the allocation that fails, 0: none */
 };
 
+/* Is it one of a sled or a chip? */
+static inline bool vn_faults_placed(u32 kind)
+{
+	return kind >= VN_FAULT_SLED_LOSS && kind <= VN_FAULT_LINK_CUT;
+}
+
 /* Is it one that can be made here? -EINVAL: no such kind or count; -ENODEV: no such place. */
 int vn_faults_check(const struct vn_switch *sw, const struct vn_fault *f);
 /*

@@ -106,6 +106,8 @@ static int read_attributes(struct embed_request *q, struct nlmsghdr *h, struct e
 		.slot = vn_nl_u32(at, VN_NL_A_SLOT),
 		.count = vn_nl_u32(at, VN_NL_A_COUNT),
 	};
+	if (vn_faults_placed(q->fault.kind) && !at[VN_NL_A_WHERE])
+		return refuse(r, -EINVAL, "which sled or chip? (attribute WHERE is missing)");
 	return 0;
 }
 

@@ -68,6 +68,9 @@ static void test_refused(const struct holder *h)
 	m = request(VN_NL_CMD_DEVICE, 0);
 	nla_put_u32(m, VN_NL_A_SLED, 0);
 	refused(fd, m, -EINVAL, "does not take", "a device of a sled");
+	m = request(VN_NL_CMD_FAULT_INJECT, NLM_F_ACK);
+	nla_put_u32(m, VN_NL_A_FAULT, VN_FAULT_CHIP_LOSS);
+	refused(fd, m, -EINVAL, "WHERE is missing", "a chip is lost, but which");
 	refused(fd, call(VN_IOCTL_QUERY, NULL, 0), -EINVAL, "NUMBER and ARGUMENT", "half a call");
 	refused(fd, call(VN_IOCTL_MEM_ALLOC, &query, sizeof(query)), -EOPNOTSUPP, "process itself",
 		"memory");

@@ -141,7 +141,8 @@ enum vn_nl_cmd {
  * @VN_NL_A_PAUSE_NS: u64, how long writers were kept out
  * @VN_NL_A_FROM_STATE: u32, enum vn_sled_state before the event
  * @VN_NL_A_FAULT: u32, enum vn_fault_kind
- * @VN_NL_A_WHERE: u32, sled or chip of a fault, or VN_NOWHERE
+ * @VN_NL_A_WHERE: u32, sled or chip of a fault, or VN_NOWHERE; where it has one, EINVAL
+ *	without
  * @VN_NL_A_COUNT: u32, pages that a fault is still to come to, or which allocation
  */
 enum vn_nl_attr {
