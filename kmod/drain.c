@@ -72,7 +72,7 @@ static void slow_down(struct session *s)
 	if (s->rounds > 1 && pause_ns(s, left) > s->budget_ns)
 		s->slow_us = vn_drain_slow(s->left, left, s->slow_us);
 	s->left = left;
-	vn_moves_slow(&s->moves, s->slow_us);
+	vn_moves_slow(&s->moves, vn_sled_check(&s->op, &s->moves) ? 0 : s->slow_us);
 }
 
 /* All that was taken of an allocation, unless that goes. */

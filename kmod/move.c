@@ -17,6 +17,9 @@
 /* Writers at a fence, in page faults. */
 static DECLARE_WAIT_QUEUE_HEAD(fence_wait);
 
+/* When anything was copied last, ktime_get_ns(). */
+static u64 copied_ns;
+
 static void free_move(struct vn_move *mv, u64 pages)
 {
 	if (mv->base)
@@ -147,7 +150,7 @@ int vn_move_copy(const struct vn_mem *mem, struct vn_copied *c)
 {
 	struct vn_move *mv = mem->move;
 	u8 *buffer = vn_fault_alloc() ? NULL : (u8 *)__get_free_page(GFP_KERNEL);
-	u64 page = 0, began = ktime_get_ns();
+	u64 page = 0, began = ktime_get_ns(), now;
 	int err = 0;
 
 	if (!buffer)
@@ -169,7 +172,9 @@ int vn_move_copy(const struct vn_mem *mem, struct vn_copied *c)
 			err = -ETIME;
 		cond_resched();
 	}
-	c->ns += ktime_get_ns() - began;
+	now = ktime_get_ns();
+	WRITE_ONCE(copied_ns, now);
+	c->ns += now - began;
 	free_page((unsigned long)buffer);
 	return err;
 }
@@ -249,9 +254,14 @@ void vn_move_slow(struct vn_mem *mem, u32 us)
 	WRITE_ONCE(mem->hbm.slow_us, us);
 }
 
+u32 vn_move_slow_now(u32 us)
+{
+	return us ? vn_drain_rest(us, READ_ONCE(copied_ns), ktime_get_ns()) : 0;
+}
+
 void vn_move_rest(struct vn_mem *mem)
 {
-	u32 us = READ_ONCE(mem->hbm.slow_us);
+	u32 us = vn_move_slow_now(READ_ONCE(mem->hbm.slow_us));
 
 	if (us)
 		usleep_range(us, us + us / 4 + 1);

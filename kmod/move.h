@@ -55,8 +55,12 @@ void vn_move_fence(struct vn_mem *mem);
 /* They may again; wake those who wait with vn_move_wake(). */
 void vn_move_unfence(struct vn_mem *mem);
 void vn_move_wake(void);
-/* Who writes is to rest so long, microseconds, each time; and does. */
+/*
+ * Who writes is to rest so long, microseconds, each time, as long as drains copy; how long
+ * that is now; and does.
+ */
 void vn_move_slow(struct vn_mem *mem, u32 us);
+u32 vn_move_slow_now(u32 us);
 void vn_move_rest(struct vn_mem *mem);
 /* Until it is not fenced: 0, or a fatal signal. Without locks of the module. */
 int vn_move_await(struct vn_mem *mem);

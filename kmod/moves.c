@@ -157,6 +157,21 @@ void vn_moves_slow(const struct vn_moves *m, u32 us)
 	mutex_unlock(&vn_server.hbm_lock);
 }
 
+void vn_moves_hurry(u32 sled)
+{
+	const struct vn_switch *sw = &vn_server.sw;
+	struct vn_mem *mem;
+
+	mutex_lock(&vn_server.hbm_lock);
+	for (u32 i = 0; i < sw->chips; i++) {
+		if (vn_switch_sled(sw, sw->slot_of[i]) != sled)
+			continue;
+		list_for_each_entry(mem, &vn_server.chip[i].mems, on)
+			vn_move_slow(mem, 0);
+	}
+	mutex_unlock(&vn_server.hbm_lock);
+}
+
 u64 vn_moves_dirty(const struct vn_moves *m)
 {
 	struct vn_mem *mem;

@@ -39,6 +39,8 @@ void vn_moves_watch(const struct vn_moves *m);
 void vn_moves_take(const struct vn_moves *m);
 /* Who writes is to rest so long, microseconds. */
 void vn_moves_slow(const struct vn_moves *m, u32 us);
+/* Nobody who writes on that sled need rest. */
+void vn_moves_hurry(u32 sled);
 
 /* Every allocation that moves; it takes no break. Under hbm_lock, as those below. */
 #define vn_moves_for_each(m, i, mem)						\

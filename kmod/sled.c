@@ -4,6 +4,7 @@
 #include <linux/cred.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
+#include "moves.h"
 #include "netlink.h"
 #include "sled.h"
 #include "trace.h"
@@ -85,6 +86,9 @@ int vn_sled_cancel(u32 sled, u64 operation)
 	else
 		WRITE_ONCE(d->off, true);
 	mutex_unlock(&sled_lock);
+	/* Who drains it may stand still. */
+	if (!err)
+		vn_moves_hurry(sled);
 	return err;
 }
 

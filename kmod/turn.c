@@ -6,6 +6,7 @@
 #include "engine/plan.h"
 #include "compat.h"
 #include "drain.h"
+#include "move.h"
 #include "plan.h"
 #include "pool.h"
 #include "trace.h"
@@ -172,7 +173,7 @@ void vn_turn(struct vn_kqueue *kq, struct vn_runner *r, struct vn_turn *t)
 	note_fences(kq, r);
 	if (t->res == VN_RUN_HELP)
 		help(kq, p, place, r, t);
-	t->rest_us = r->slow_us;
+	t->rest_us = vn_move_slow_now(r->slow_us);
 	r->slow_us = 0;
 }
 

@@ -73,6 +73,15 @@ u32 vn_drain_budgets(u32 given_up);
  */
 u32 vn_drain_slow(u64 before, u64 now, u32 slow_us);
 
+/* How long rests are asked for after anything was copied: whoever drains may stand still. */
+#define VN_SLOW_LASTS_NS	1000000000ull
+
+/* What is left of a rest of so long, when something was copied then. */
+static inline u32 vn_drain_rest(u32 slow_us, u64 copied_ns, u64 now_ns)
+{
+	return now_ns - copied_ns < VN_SLOW_LASTS_NS ? slow_us : 0;
+}
+
 /* How long a drain of so many bytes takes: copying, and what else there is to be done to each. */
 u64 vn_drain_time_ns(const struct vn_pace *copy, const struct vn_pace *rest, u64 bytes);
 /* Bytes per second, 0: not known. */

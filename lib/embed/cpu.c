@@ -73,7 +73,7 @@ static u32 begin_slowly(struct embed_context *ctx, char *const *to, u32 n, u64 b
 		embed_fence_waited(ctx, 1);
 		pthread_cond_wait(&dev->unfenced, &dev->objects);
 	}
-	slow_us = slowest(dev, to, n);
+	slow_us = embed_slow_now(dev, slowest(dev, to, n));
 	embed_gate_enter();
 	pthread_mutex_unlock(&dev->objects);
 	return outer ? slow_us : 0;

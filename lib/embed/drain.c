@@ -178,6 +178,7 @@ static int copy_piece(struct embed_session *s, struct embed_copied *c, bool *mor
 		return 0;
 	c->room = PIECE;
 	err = embed_move_copy(m, c);
+	WRITE_ONCE(s->dev->copied_ns, vn_now());
 	pthread_mutex_lock(&s->dev->objects);
 	m->move->copying = false;
 	if (m->leaving)
@@ -196,6 +197,24 @@ static void set_slow(struct embed_session *s, u32 us)
 	pthread_mutex_unlock(&s->dev->objects);
 }
 
+void embed_drain_hurry(struct embed_device *dev, u32 sled)
+{
+	struct embed_context *ctx;
+	struct embed_mem *m;
+
+	pthread_mutex_lock(&dev->objects);
+	for (ctx = dev->contexts; ctx; ctx = ctx->next)
+		for (m = ctx->mems; m; m = m->next)
+			if (vn_switch_sled(&dev->sw, dev->sw.slot_of[m->hbm.chip]) == sled)
+				WRITE_ONCE(m->hbm.slow_us, 0);
+	pthread_mutex_unlock(&dev->objects);
+}
+
+u32 embed_slow_now(struct embed_device *dev, u32 us)
+{
+	return us ? vn_drain_rest(us, READ_ONCE(dev->copied_ns), vn_now()) : 0;
+}
+
 static u64 pause_ns(const struct embed_session *s, u64 dirty)
 {
 	return vn_pace_pause_ns(&s->pace, dirty, s->budget_ns);
@@ -209,7 +228,7 @@ static void slow_down(struct embed_session *s)
 	if (s->rounds > 1 && pause_ns(s, left) > s->budget_ns)
 		s->slow_us = vn_drain_slow(s->left, left, s->slow_us);
 	s->left = left;
-	set_slow(s, s->slow_us);
+	set_slow(s, check(s) ? 0 : s->slow_us);
 }
 
 static int round_of(struct embed_session *s)

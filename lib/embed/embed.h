@@ -62,6 +62,7 @@ struct embed_device {
 	u32 next_context;
 	struct embed_context *contexts;
 	u32 moving; /* atomic: sessions that watch who writes */
+	u64 copied_ns; /* atomic: when one of them has copied anything last */
 	u64 fence_waits; /* atomic: of all contexts */
 	pthread_cond_t unfenced; /* with objects: a fence is down, a piece is copied */
 	pthread_mutex_t sleds_lock;
@@ -268,6 +269,10 @@ int embed_drain_open(struct embed_device *dev, struct vn_drain_open *a, u32 uid,
 		     struct embed_session **to);
 int embed_drain_step(struct embed_session *s, struct vn_drain_step *a);
 void embed_drain_close(struct embed_session *s);
+/* Nobody who writes on that sled need rest. */
+void embed_drain_hurry(struct embed_device *dev, u32 sled);
+/* How long a rest of so long is now: none, when nothing has been copied for a while. */
+u32 embed_slow_now(struct embed_device *dev, u32 us);
 
 /* cpu.c */
 /* Writes of a context met a fence. */

@@ -164,7 +164,7 @@ static enum vn_run turn(struct embed_queue *q, struct embed_runner *r, u32 *rest
 	enum vn_run res = run(q, r);
 
 	note_fences(q->ctx, r);
-	*rest_us = r->r.slow_us;
+	*rest_us = embed_slow_now(q->ctx->dev, r->r.slow_us);
 	r->r.slow_us = 0;
 	return res;
 }

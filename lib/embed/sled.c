@@ -336,6 +336,8 @@ int embed_sled_cancel(struct embed_device *dev, u32 sled, u64 operation)
 		return vn_fail(-ESTALE, "sled %u: another operation is draining this sled", sled);
 	if (was.state >= VN_SLED_VERIFIED)
 		return vn_fail(-EALREADY, "sled %u: too late: its chips are elsewhere", sled);
+	/* Who drains it may stand still. */
+	embed_drain_hurry(dev, sled);
 	return 0;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Who writes by the CPU where a sled is being drained: nothing of what he writes is lost,
- * whoever else reads beside it, and however long he is made to rest; a pause for which
- * there is no time ends soon, however much there is to be fenced.
+ * whoever else reads beside it, and however long he is made to rest; which he is not while
+ * whoever drains stands still, or once that has been called off. A pause for which there is
+ * no time ends soon, however much there is to be fenced.
  */
 #include <pthread.h>
 
@@ -109,6 +110,79 @@ static void test_readers(void)
 	NEED(vn_mem_free(dev, &mem));
 }
 
+/* ---- whoever drains stands still ---------------------------------------------------------- */
+
+#define REST_US 3000u
+
+static uint64_t writes; /* atomic */
+
+/* Everywhere, so that there is a first write to most of it for long. */
+static void *count_on(void *arg)
+{
+	(void)arg;
+	while (!stopped())
+		for (uint64_t i = 0; i < PAGES && !stopped(); i++) {
+			vn_mem_begin(dev, word(i), 8);
+			*word(i) = i;
+			vn_mem_end(dev);
+			__atomic_add_fetch(&writes, 1, __ATOMIC_RELAXED);
+		}
+	return NULL;
+}
+
+static uint64_t writes_in(unsigned int ms)
+{
+	uint64_t before = __atomic_load_n(&writes, __ATOMIC_RELAXED);
+
+	sleep_ms(ms);
+	return __atomic_load_n(&writes, __ATOMIC_RELAXED) - before;
+}
+
+static struct still {
+	bool cancel; /* or just stand still */
+	uint64_t slow, then;
+	int err;
+} still;
+
+/* Until writers are slow: then it does not go on. */
+static int stand_still(void *arg, const struct vn_drain_report *r)
+{
+	(void)arg;
+	if (r->last.state == VN_SLED_PRECOPY)
+		sleep_ms(10);
+	if (r->last.slow_us < REST_US || still.slow)
+		return 0;
+	still.slow = writes_in(300) + 1;
+	if (still.cancel)
+		still.err = vn_sled_cancel(dev, sled_of(0), r->operation);
+	else
+		sleep_ms(1500);
+	still.then = writes_in(300);
+	return -ECANCELED;
+}
+
+static void test_still(bool cancel)
+{
+	struct vn_drain_config c = VN_DRAIN_CONFIG_INITIALIZER;
+	pthread_t writer;
+	int err;
+
+	mem = take(dev, 0, BYTES);
+	still = (struct still){ .cancel = cancel };
+	c.budget_ns = 1;
+	c.progress = stand_still;
+	stop = false;
+	pthread_create(&writer, NULL, count_on, NULL);
+	err = vn_sled_drain(dev, sled_of(0), &c, NULL);
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(writer, NULL);
+	tap_ok(err == -ECANCELED && !still.err && still.then > 4 * still.slow,
+	       "%s: %llu writes, then %llu in the same time",
+	       cancel ? "called off" : "it stands still", (unsigned long long)still.slow,
+	       (unsigned long long)still.then);
+	NEED(vn_mem_free(dev, &mem));
+}
+
 /* ---- a pause for which there is no time ---------------------------------------------------- */
 
 #define MANY 2000u
@@ -162,6 +236,8 @@ int main(void)
 		setenv("VNEURON_DEVICE", "embedded:sleds=3,chips=2,spares=1,hbm=64M", 1);
 	dev = device();
 	test_readers();
+	test_still(false);
+	test_still(true);
 	if (in_kernel(dev))
 		test_no_time();
 	vn_close(dev);

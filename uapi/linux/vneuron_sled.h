@@ -188,7 +188,8 @@ enum vn_sled_fault {
  * @waits: out, times that a descriptor met the fence
  * @fault: out, &enum vn_sled_fault
  * @slot: out, at which it was seen
- * @slow_us: out, microseconds for which who writes there rests, so that copying catches up
+ * @slow_us: out, microseconds for which who writes there rests, so that copying catches up;
+ *	not any more when it is called off, or has not copied for a second
  * @reserved: zero
  *
  * EAGAIN: COMMITTED was wanted, but @estimate_ns exceeds the budget; the session
