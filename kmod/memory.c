@@ -2,6 +2,7 @@
 
 #include <linux/gfp.h>
 #include <linux/log2.h>
+#include <linux/memcontrol.h>
 #include <linux/nodemask.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -89,6 +90,7 @@ static void mem_free(struct vn_object *o)
 	vunmap(mem->hbm.base);
 	vn_pages_free(mem->page, o->pages);
 	kvfree(mem->page);
+	mem_cgroup_put(mem->memcg);
 	vn_chip_uncharge(mem->hbm.chip, mem->hbm.bytes);
 	kfree(mem);
 }
@@ -123,6 +125,7 @@ static struct vn_mem *mem_new(u32 chip, u64 bytes)
 	err = vn_object_init(&mem->object, &mem_ops, bytes);
 	if (err)
 		goto unmap;
+	mem->memcg = get_mem_cgroup_from_mm(current->mm);
 	mutex_lock(&vn_server.hbm_lock);
 	list_add_tail(&mem->on, &vn_server.chip[chip].mems);
 	/* Before it was there it could not be lost with its chip. */

@@ -8,6 +8,7 @@
 #include "context.h"
 #include "mmap.h"
 
+struct mem_cgroup;
 struct vn_move;
 
 /*
@@ -23,6 +24,7 @@ struct vn_mem {
 	struct vn_hbm hbm;	/* base: all of it in a row */
 	u32 windows;		/* on it; under the context's objects_lock */
 	struct page **page;	/* [object.pages]; changed under fault_lock */
+	struct mem_cgroup *memcg;	/* pays for it, wherever it is; held */
 	struct rw_semaphore fault_lock;
 	struct mutex imports_lock;
 	struct list_head imports;	/* of windows on it; imports_lock */

@@ -2,6 +2,7 @@
 
 #include <linux/delay.h>
 #include <linux/ktime.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -36,6 +37,23 @@ static void *room(u64 n, size_t size)
 	return vn_fault_alloc() ? NULL : kvcalloc(n, size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 }
 
+/*
+ * Paid for by who pays for what is copied. Should his limit be in the way, by who drains: no
+ * tenant is to keep a sled in service.
+ */
+static int pages_for(const struct vn_mem *mem, struct page **page, int node)
+{
+	struct mem_cgroup *own;
+	int err;
+
+	if (vn_fault_alloc())
+		return -ENOMEM;
+	own = set_active_memcg(mem->memcg);
+	err = vn_pages_alloc(page, mem->object.pages, node);
+	set_active_memcg(own);
+	return err == -ENOMEM ? vn_pages_alloc(page, mem->object.pages, node) : err;
+}
+
 int vn_move_new(struct vn_mem *mem, int node)
 {
 	u64 n = mem->object.pages, words = vn_hbm_words(mem->hbm.bytes);
@@ -50,7 +68,7 @@ int vn_move_new(struct vn_mem *mem, int node)
 	mv->taken = room(words, sizeof(*mv->taken));
 	if (!mv->page || !mv->dirty || !mv->taken)
 		goto free;
-	err = vn_fault_alloc() ? -ENOMEM : vn_pages_alloc(mv->page, n, node);
+	err = pages_for(mem, mv->page, node);
 	if (err)
 		goto free;
 	err = -ENOMEM;

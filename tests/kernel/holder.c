@@ -3,7 +3,7 @@
  * Holds a part of the module until its standard input ends: "server" or "chip",
  * a node; "mapping", memory of a context whose fd is closed; "ring", a queue's
  * rings likewise; "domain", nothing but the fd of a domain; "window", one of 64 KiB on
- * chip 0.
+ * chip 0; "memory", 64 MiB of it.
  */
 #include "abi/abi.h"
 
@@ -35,8 +35,11 @@ int main(int argc, char **argv)
 		fd = open_on(0);
 		m = mem_alloc(fd, 0, 16 * PAGE);
 		window_create(fd, &m, 0, 16 * PAGE, VN_ACCESS_REMOTE_READ);
+	} else if (!strcmp(what, "memory")) {
+		fd = open_on(0);
+		mem_alloc(fd, 0, 64u << 20);
 	} else {
-		fprintf(stderr, "holder: server, chip, mapping, ring, domain or window\n");
+		fprintf(stderr, "holder: server, chip, mapping, ring, domain, window or memory\n");
 		return 2;
 	}
 	puts("ready");
