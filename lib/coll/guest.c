@@ -51,12 +51,36 @@ static int look_for_gone(const struct joining *j)
 	return 0;
 }
 
+/*
+ * Talks to who may come in, registry held, but not while it does: 0, and it is in. With a
+ * chip that is lost, before or meanwhile, it is not, but born says so.
+ */
+static int let_in(struct joining *j, const struct coll_guest *g, uint32_t *born)
+{
+	struct coll_team *t = j->team;
+	int err;
+
+	*born = join_born(t, g->hello.chip);
+	if (*born & 1)
+		return coll_boot_answer(g, join_lost(g->hello.rank, g->hello.chip), vn_error(), -1,
+					-1);
+	pthread_mutex_unlock(&coll_registry);
+	err = coll_boot_answer(g, 0, NULL, g->hello.wants_board ? t->board_fd : -1, j->domain);
+	pthread_mutex_lock(&coll_registry);
+	if (err) {
+		close(g->fd);
+		*born = join_born(t, g->hello.chip);
+	}
+	return err;
+}
+
 /* Lets in who knocks, one at a time; registry held, but not while it talks. */
 int join_welcome(struct joining *j)
 {
 	struct coll_team *t = j->team;
 	struct coll_guest g;
-	int err;
+	uint32_t born;
+	int err, out;
 
 	pthread_mutex_unlock(&coll_registry);
 	err = coll_boot_accept(j->listener, &t->id, JOIN_LOOK_NS, &g);
@@ -68,23 +92,22 @@ int join_welcome(struct joining *j)
 		coll_boot_answer(&g, err, vn_error(), -1, -1);
 		return 0;
 	}
-	pthread_mutex_unlock(&coll_registry);
-	err = coll_boot_answer(&g, 0, NULL, g.hello.wants_board ? t->board_fd : -1, j->domain);
-	pthread_mutex_lock(&coll_registry);
-	if (err) {
-		close(g.fd);
+	out = let_in(j, &g, &born);
+	/* Who is out because of its chip counts: the others would wait for it. */
+	if (out && !(born & 1))
 		return 0;
-	}
 	/* A thread of this process may have taken its place. */
 	err = join_checks(t, g.hello.ranks, g.hello.rank, g.hello.chip);
 	if (err) {
-		coll_boot_go(g.fd, err, vn_error());
+		if (!out)
+			coll_boot_go(g.fd, err, vn_error());
 		return 0;
 	}
 	t->apart = true;
-	j->guest[g.hello.rank] = g.fd;
+	if (!out)
+		j->guest[g.hello.rank] = g.fd;
 	join_count_cores(t, &g.hello.cpus);
-	join_count_rank(t, g.hello.rank, g.hello.chip, g.pid);
+	join_count_rank(t, g.hello.rank, g.hello.chip, born, g.pid);
 	return 0;
 }
 

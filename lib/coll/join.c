@@ -98,6 +98,16 @@ void join_complete(struct coll_team *t, int err)
 	pthread_cond_broadcast(&joined);
 }
 
+uint32_t join_born(const struct coll_team *t, uint32_t chip)
+{
+	return t->dev->health ? __atomic_load_n(&t->dev->health->chip[chip], __ATOMIC_ACQUIRE) : 0;
+}
+
+int join_lost(uint32_t rank, uint32_t chip)
+{
+	return vn_fail(-EHOSTDOWN, "rank %u: its chip %u is lost", rank, chip);
+}
+
 /*
  * A chip that was lost when its rank joined. That is told when all are there, and to all:
  * who came later than a rank that was turned away would wait for it.
@@ -108,19 +118,18 @@ static int find_lost(const struct coll_team *t)
 
 	for (uint32_t r = 0; r < t->ranks; r++)
 		if (m[r].joined && m[r].born & 1)
-			return vn_fail(-EHOSTDOWN, "rank %u: its chip %u is lost", r, m[r].chip);
+			return join_lost(r, m[r].chip);
 	return 0;
 }
 
 /* A rank more; of the process of rank 0, all count. */
-void join_count_rank(struct coll_team *t, uint32_t rank, uint32_t chip, pid_t pid)
+void join_count_rank(struct coll_team *t, uint32_t rank, uint32_t chip, uint32_t born, pid_t pid)
 {
 	struct coll_member *m = &t->board.member[rank];
 	int err;
 
 	m->chip = chip;
-	m->born = t->dev->health ? __atomic_load_n(&t->dev->health->chip[chip], __ATOMIC_ACQUIRE)
-				 : 0;
+	m->born = born;
 	m->pid = (uint32_t)pid;
 	m->joined = true;
 	if (++t->joined < t->ranks)
@@ -203,7 +212,7 @@ static int enter(struct joining *j, const vn_unique_id *id, uint32_t ranks)
 		return 0;
 	if (t->board_fd >= 0)
 		coll_board_hold(t->board_fd, j->rank);
-	join_count_rank(t, j->rank, chip, getpid());
+	join_count_rank(t, j->rank, chip, join_born(t, chip), getpid());
 	return 0;
 }
 

@@ -37,8 +37,12 @@ int join_connect(struct coll_team *t);
 void join_complete(struct coll_team *t, int err);
 /* May this rank join? 0, or what is wrong. */
 int join_checks(struct coll_team *t, uint32_t ranks, uint32_t rank, uint32_t chip);
-/* A rank more; of the process of rank 0, all count. */
-void join_count_rank(struct coll_team *t, uint32_t rank, uint32_t chip, pid_t pid);
+/* How often a chip has been lost and found, in turn: odd, it is lost. */
+uint32_t join_born(const struct coll_team *t, uint32_t chip);
+/* The error of a rank that comes with such a chip. */
+int join_lost(uint32_t rank, uint32_t chip);
+/* A rank more, whose chip was that when it came; of the process of rank 0, all count. */
+void join_count_rank(struct coll_team *t, uint32_t rank, uint32_t chip, uint32_t born, pid_t pid);
 /* A rank's thread may be bound to a CPU of its own: only all of them know how many there are. */
 void join_count_cores(struct coll_team *t, const cpu_set_t *set);
 

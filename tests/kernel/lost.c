@@ -2,7 +2,8 @@
 /*
  * Ranks that are processes lose a chip, or a whole sled, while they add up: each ends with
  * an error that names it, no sum is wrong, the others agree who is gone, shrink and go on;
- * then what was lost is brought back, and used again.
+ * then what was lost is brought back, and used again. Who comes with a lost chip is told, and
+ * so are those who come to meet it.
  */
 #include <vneuron/fault.h>
 #include <vneuron/sled.h>
@@ -113,6 +114,48 @@ static unsigned int just_sum(struct band *b)
 	return band_bad(b, sum(b, b->comm, m, 3, b->ranks, b->rank, &wrong), "sums") + wrong;
 }
 
+/* Does the process of a rank learn at once which rank it can't join? */
+static int turned_away(const struct band *b, int rank, uint32_t lost)
+{
+	struct vn_config c = VN_CONFIG_INITIALIZER;
+	vn_comm_t comm;
+	char want[48];
+	int err;
+
+	NEED(vn_open(device_spec(), &c.dev));
+	c.timeout_ns = LONG;
+	err = vn_comm_init_rank_config(&comm, b->ranks, b->id, rank, &c);
+	snprintf(want, sizeof(want), "rank %u: its chip %u is lost", lost, lost);
+	if (err == -EHOSTDOWN && !strcmp(vn_error(), want))
+		return 0;
+	tap_diag("rank %d joins: %d (%s)", rank, err, vn_error());
+	return 1;
+}
+
+static void join_lost(vn_device_t dev, uint32_t chip)
+{
+	const struct vn_fault f = { VN_FAULT_CHIP_LOSS, chip, 0, 0 };
+	uint64_t began = now_ns();
+	struct band b;
+	int bad = 0;
+
+	band_begin(&b, RANKS);
+	NEED(vn_fault_inject(dev, &f));
+	fflush(stdout);
+	for (int r = 0; r < RANKS; r++) {
+		b.pid[r] = fork();
+		if (!b.pid[r])
+			exit(turned_away(&b, r, chip));
+	}
+	for (int r = 0; r < RANKS; r++)
+		bad += band_wait(&b, r) != 0;
+	tap_ok(!bad && now_ns() - began < LONG,
+	       "rank %u comes with a lost chip: %d processes are told, %d are not", chip,
+	       RANKS - bad, bad);
+	band_end(&b);
+	NEED(vn_fault_clear(dev, &f));
+}
+
 int main(void)
 {
 	struct vn_chip_query q;
@@ -129,6 +172,8 @@ int main(void)
 	lose(VN_FAULT_SLED_LOSS, q.sled, VN_WAY_SHARE);
 	NEED(vn_fault_clear(dev, &fault));
 	NEED(vn_sled_undrain(dev, q.sled, NULL, NULL));
+	join_lost(dev, 0);
+	join_lost(dev, 2);
 	way = VN_WAY_AUTO;
 	band_point(RANKS, just_sum, "all that was lost is there again");
 	vn_close(dev);
