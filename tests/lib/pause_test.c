@@ -87,7 +87,7 @@ static void test_readers(void)
 	struct vn_drain_report r;
 
 	mem = take(dev, 0, BYTES);
-	c.budget_ns = in_kernel(dev) ? 8000000 : 500000;
+	c.budget_ns = 8000000;
 	c.progress = give_time;
 	c.arg = &slow_us;
 	for (uint32_t i = 0; i < drains; i++) {
