@@ -26,7 +26,7 @@ static void changed(struct vn_faults *fs, u32 *word)
 
 static bool is_bad(const struct vn_switch *sw, u32 slot)
 {
-	return sw->bad[slot / 64] >> slot % 64 & 1;
+	return READ_ONCE(sw->bad[slot / 64]) >> slot % 64 & 1;
 }
 
 static void set_bad(struct vn_switch *sw, u32 slot, bool bad)
@@ -126,7 +126,7 @@ u32 vn_faults_of_sled(const struct vn_switch *sw, u32 sled, u32 *slot)
 		if (is_bad(sw, *slot))
 			return VN_FAULT_MEMORY;
 	*slot = first;
-	return sw->cut >> sled & 1 ? VN_FAULT_LINK : VN_FAULT_NONE;
+	return READ_ONCE(sw->cut) >> sled & 1 ? VN_FAULT_LINK : VN_FAULT_NONE;
 }
 
 static void mend(struct vn_switch *sw, struct vn_faults *fs, u32 slot, u64 in_service)

@@ -54,7 +54,7 @@ sed -n 's/^\t\t\(vn_[a-z_]*\);/\1/p' "$top/lib/libvneuron.map" | sort > "$tmp/pr
 diff "$tmp/promised" "$tmp/exported" | sed 's/^/# /'
 cmp -s "$tmp/promised" "$tmp/exported"
 ok $? "the shared library exports what the map promises and nothing else"
-grep -oE '^    neuronctl[^#]*' "$top/README.md" > "$tmp/commands"
+grep -oE '^    neuronctl[^#]*' "$top/README.md" | grep -v pid: > "$tmp/commands"
 ok $(($(wc -l < "$tmp/commands") < 3)) "README has commands"
 # What somebody tuned this machine to stays, and a minute is too long here.
 export XDG_CACHE_HOME=$tmp/cache
@@ -63,5 +63,14 @@ while read -r command; do
 	(cd "$tmp" && PATH=$tmp/opt/vneuron/bin:$PATH VNEURON_DEVICE=embedded bash -c "$command" </dev/null >"$tmp/out" 2>&1)
 	ok $? "README: $command"
 done < "$tmp/commands"
+# What is done to a program that runs: once it can be reached.
+{
+	echo "set -e; trap 'kill \$!' EXIT"
+	grep -E '^    VNEURON_CONTROL=1 .*&$' "$top/README.md"
+	echo 'until neuronctl -d pid:$! version; do kill -0 $!; sleep 0.1; done'
+	grep -oE '^    neuronctl[^#]*pid:[^#]*' "$top/README.md"
+} > "$tmp/outside"
+(cd "$tmp" && PATH=$tmp/opt/vneuron/bin:$top/$build:$PATH timeout 60 bash "$tmp/outside" </dev/null >"$tmp/out" 2>&1)
+ok $? "README: an embedded device from outside"
 echo "1..$n"
 exit $bad

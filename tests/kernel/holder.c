@@ -2,28 +2,29 @@
 /*
  * Holds a part of the module until its standard input ends: "server" or "chip",
  * a node; "mapping", memory of a context whose fd is closed; "ring", a queue's
- * rings likewise; "domain", nothing but the fd of a domain; "window", one of 64 KiB on
- * chip 0; "memory", 64 MiB of it.
+ * rings likewise; "domain", nothing but the fd of a domain; "window", one of 64 KiB; "memory",
+ * 64 MiB. On chip 0, or the one whose number follows.
  */
 #include "abi/abi.h"
 
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
+	uint32_t chip = argc > 2 ? (uint32_t)atoi(argv[2]) : 0;
 	char c;
 	int fd;
 
 	if (!strcmp(what, "server")) {
 		open_context();
 	} else if (!strcmp(what, "chip")) {
-		open_chip(0);
+		open_chip(chip);
 	} else if (!strcmp(what, "mapping")) {
-		fd = open_on(0);
-		mem_alloc(fd, 0, 16 * PAGE).ptr[0] = 1;
+		fd = open_on(chip);
+		mem_alloc(fd, chip, 16 * PAGE).ptr[0] = 1;
 		close(fd);
 	} else if (!strcmp(what, "ring")) {
-		fd = open_on(0);
-		queue_create(fd, 0, 8, -1);
+		fd = open_on(chip);
+		queue_create(fd, chip, 8, -1);
 		close(fd);
 	} else if (!strcmp(what, "domain")) {
 		fd = open_context();
@@ -32,12 +33,12 @@ int main(int argc, char **argv)
 	} else if (!strcmp(what, "window")) {
 		struct mem m;
 
-		fd = open_on(0);
-		m = mem_alloc(fd, 0, 16 * PAGE);
+		fd = open_on(chip);
+		m = mem_alloc(fd, chip, 16 * PAGE);
 		window_create(fd, &m, 0, 16 * PAGE, VN_ACCESS_REMOTE_READ);
 	} else if (!strcmp(what, "memory")) {
-		fd = open_on(0);
-		mem_alloc(fd, 0, 64u << 20);
+		fd = open_on(chip);
+		mem_alloc(fd, chip, 64u << 20);
 	} else {
 		fprintf(stderr, "holder: server, chip, mapping, ring, domain, window or memory\n");
 		return 2;

@@ -161,8 +161,11 @@ bad 1 '0 events of 1 in 1 s$' "none comes" event watch --count 1 --timeout 1
 good "nor must one" event watch --timeout 1
 home_again
 
+# Other tests may have left any chips here.
+run -j chip list
+json '(grep { $_->{sled} == 0 } @$d)[0]{chip}'
 mkfifo "$tmp/holding"
-"$VN_BUILD/tests/kernel/holder" window <"$tmp/holding" >"$tmp/ready" 2>&1 &
+"$VN_BUILD/tests/kernel/holder" window "$value" <"$tmp/holding" >"$tmp/ready" 2>&1 &
 job=($!)
 exec 8>"$tmp/holding"
 until_true 20 grep -q ready "$tmp/ready"
