@@ -22,6 +22,15 @@ mkdir -p "$B"
 : > "$VN_COUNTS"
 failed=0
 run() { tests/run.sh "$@" || failed=1; }
+# Beside others that keep one core busy: beside HOME PROGRAM..., and then joined.
+beside() {
+	tests/run.sh --home "$@" >"$B/check-$1.log" 2>&1 &
+	aside=$! log=$B/check-$1.log
+}
+joined() {
+	wait $aside || failed=1
+	cat "$log"
+}
 
 asan='-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 tsan='-O1 -g1 -fsanitize=thread -Wno-tsan'
@@ -32,8 +41,9 @@ $make --no-print-directory "$jobs" B="$B/asan" CFLAGS="$asan" engine-tests lib-t
 $make --no-print-directory "$jobs" B="$B/tsan" CFLAGS="$tsan" engine-tests lib-tests
 
 say engine
+VN_QUICK=1 beside engine-asan "$B"/asan/tests/engine/*_test
 run --home engine "$B"/tests/engine/*_test tests/engine/layout.sh
-VN_QUICK=1 run --home engine-asan "$B"/asan/tests/engine/*_test
+joined
 # Those that have threads.
 threaded=$(cd tests/engine && grep -l pthread_create -- *_test.c)
 # shellcheck disable=SC2086 # a list
@@ -42,9 +52,10 @@ VN_QUICK=1 run --home engine-tsan $(printf "$B/tsan/tests/engine/%s " ${threaded
 say embedded
 export VNEURON_DEVICE=embedded VN_BUILD=$top/$B
 run --home embedded "$B"/tests/lib/*_test
+beside cli tests/cli/*_test.sh
 VN_QUICK=1 run --home embedded-asan "$B"/asan/tests/lib/*_test
+joined
 VN_QUICK=1 run --home embedded-tsan "$B"/tsan/tests/lib/*_test
-run --home cli tests/cli/*_test.sh
 unset VNEURON_DEVICE
 
 if [ "$(tests/vm/home.sh)" = host ]; then
