@@ -11,7 +11,7 @@ bool coll_stops;
 
 /* Atomic: ranks of other communicators may be at a step. */
 static struct {
-	unsigned int rank, step, hang, taken;
+	unsigned int rank, step, hang, taken, hung;
 } plan;
 
 static void set(unsigned int *word, unsigned int to)
@@ -37,6 +37,8 @@ void coll_stop_init(void)
 		set(&plan.hang, n == 3);
 		set(&plan.taken, 0);
 	}
+	/* What a thread had done before it stopped comes before what is begun now. */
+	__atomic_load_n(&plan.hung, __ATOMIC_ACQUIRE);
 	__atomic_store_n(&coll_stops, n >= 2, __ATOMIC_RELAXED);
 }
 
@@ -47,6 +49,7 @@ void coll_stop(uint32_t rank)
 		return;
 	if (!get(&plan.hang))
 		kill(getpid(), SIGKILL);
+	__atomic_fetch_add(&plan.hung, 1, __ATOMIC_RELEASE);
 	for (;;)
 		pause();
 }
