@@ -23,7 +23,13 @@ static void test_look(const struct holder *h)
 	tap_ok(q.sleds == 3 && q.chips == 6 && q.spares == 1 && q.hbm_bytes == 64 << 20 &&
 		       !strcmp(vn_device_home(d), "remote"),
 	       "%s has the shape of the device there", vn_device_spec(d));
-	NEED(vn_chip_query(d, 0, &chip));
+	/* Its threads have begun, and may not have come that far. */
+	for (int i = 0; i < 2000; i++) {
+		NEED(vn_chip_query(d, 0, &chip));
+		if (chip.queues && chip.hbm_used == 2 * BYTES)
+			break;
+		sleep_ms(10);
+	}
 	tap_ok(chip.hbm_used == 2 * BYTES && chip.queues == 1 && !chip.attached,
 	       "a chip has what its writers have: %llu bytes, %u queue",
 	       (unsigned long long)chip.hbm_used, chip.queues);

@@ -20,7 +20,7 @@ if [ "$kernel" = host ]; then
 	status=0
 	VN_OUT=$out VN_COUNTS=$out/counts tests/kernel/all.sh || status=$?
 else
-	seconds=420
+	seconds=900
 	[ "$kernel" = debug ] && seconds=3000
 	status=0
 	# The guest sees $out as its own $VN_OUT.
