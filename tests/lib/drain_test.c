@@ -358,11 +358,11 @@ static int note_slow(void *arg, const struct vn_drain_report *r)
 static void test_hard(void)
 {
 	struct vn_drain_config c = VN_DRAIN_CONFIG_INITIALIZER;
-	uint32_t sled = sled_of(0), slow_us = 0;
+	uint32_t slow_us = 0, sled;
 	struct vn_drain_report r;
 	pthread_t thread;
-	bool fits;
-	int err;
+	bool fits = false;
+	int err = 0;
 
 	hard = take(dev, 0, HARD_BYTES);
 	stop = false;
@@ -371,11 +371,15 @@ static void test_hard(void)
 	c.budget_ns = in_kernel(dev) ? 20000000 : 2000000;
 	c.progress = note_slow;
 	c.arg = &slow_us;
-	err = vn_sled_drain(dev, sled, &c, &r) ?: vn_sled_undrain(dev, sled, NULL, NULL);
+	/* On a busy machine the thread may have had no time to write during all of a drain. */
+	for (int i = 0; i < 20 && !err && !fits && !slow_us; i++) {
+		sled = sled_of(0);
+		err = vn_sled_drain(dev, sled, &c, &r) ?: vn_sled_undrain(dev, sled, NULL, NULL);
+		/* All of it at once, where that takes no longer. */
+		fits = HARD_BYTES * 1e9 / (double)r.last.rate <= (double)c.budget_ns;
+	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	/* All of it at once, where that takes no longer. */
-	fits = HARD_BYTES * 1e9 / (double)r.last.rate <= (double)c.budget_ns;
 	tap_ok(!err && (fits || (slow_us && r.last.stop_bytes < HARD_BYTES)),
 	       "who writes too fast rests (%u us at most): %u rounds, %llu bytes in a pause of %llu "
 	       "us: %s",
