@@ -126,6 +126,7 @@ static int watch(struct embed_session *s)
 
 	pthread_mutex_lock(&s->dev->objects);
 	vn_fetch_add(&s->dev->moving, 1u);
+	vn_fetch_add(&embed_move_gen, 1u);
 	for_each_move(s, ctx, m)
 	{
 		vn_hbm_mark(m->move->dirty, 0, m->hbm.bytes);

@@ -274,7 +274,8 @@ void embed_drain_hurry(struct embed_device *dev, u32 sled);
 /* How long a rest of so long is now: none, when nothing has been copied for a while. */
 u32 embed_slow_now(struct embed_device *dev, u32 us);
 
-/* cpu.c */
+/* cpu.c: of all devices, atomic: changes before any memory begins to move */
+extern u32 embed_move_gen;
 /* Writes of a context met a fence. */
 void embed_fence_waited(struct embed_context *ctx, u32 times);
 void embed_mem_begin(void *ctx, char *const *to, uint32_t n, uint64_t bytes);
