@@ -115,12 +115,12 @@ static inline void search_all(struct search *s, u32 bytes, const void *first,
 /* How many states there are from which none with rest() can be reached; *which: one of them. */
 static inline u32 search_lost(const struct search *s, bool (*rest)(const void *state), u32 *which)
 {
-	u32 *first = calloc((u64)s->n + 1, sizeof(*first)), *from = NULL, *todo = NULL;
+	u32 *first = calloc((u64)s->n + 1, sizeof(*first)), *from = NULL, *stack = NULL;
 	bool *home = calloc(s->n, 1);
 	u32 n = 0, lost = 0;
 
 	from = search_room(from, (s->nsteps + 1) * sizeof(*from));
-	todo = search_room(todo, (u64)s->n * sizeof(*todo));
+	stack = search_room(stack, (u64)s->n * sizeof(*stack));
 	if (!first || !home)
 		abort();
 	/* Who leads to a state: sorted by that, by counting. */
@@ -133,16 +133,16 @@ static inline u32 search_lost(const struct search *s, bool (*rest)(const void *s
 	for (u32 i = 0; i < s->n; i++) {
 		home[i] = rest(search_state(s, i));
 		if (home[i])
-			todo[n++] = i;
+			stack[n++] = i;
 	}
 	while (n) {
-		u32 to = todo[--n];
+		u32 to = stack[--n];
 
 		for (u32 i = first[to]; i < first[to + 1]; i++) {
 			if (home[from[i]])
 				continue;
 			home[from[i]] = true;
-			todo[n++] = from[i];
+			stack[n++] = from[i];
 		}
 	}
 	for (u32 i = 0; i < s->n; i++) {
@@ -153,7 +153,7 @@ static inline u32 search_lost(const struct search *s, bool (*rest)(const void *s
 	}
 	free(first);
 	free(from);
-	free(todo);
+	free(stack);
 	free(home);
 	return lost;
 }
