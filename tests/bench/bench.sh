@@ -7,7 +7,8 @@
 #
 #   -o FILE    all rows as one JSON array
 #   -d DEVICE  the device of nop, allreduce, plans and drain, default embedded
-#   SECTION    ops, nop, allreduce, plans, drain, coll, guest, coll-guest; default all
+#   SECTION    ops, nop, allreduce, plans, drain, window, coll, guest, window-guest,
+#              coll-guest; default all
 #
 # ops        arithmetic on one core: against scalar code and a memory floor
 # nop        descriptors that do nothing, against io_uring
@@ -17,10 +18,14 @@
 # drain      a sled taken out of service: the pause that who has memory there sees,
 #            against its budget and what copying takes; and small writes of who has none
 #            there, beside it and beside as much copying
+# window     writing and reading by key, against a copy by the processor and against
+#            process_vm_writev() and readv(); a small write against the way of a cache
+#            line; making, ending and finding 10 to 1,000,000 windows
 # coll       2 to 144 ranks, 8 B to 64 MiB, against the best of the settings of
 #            Open MPI and MPICH, and a floor; $COLL: options of coll.sh
 # guest      nop on the kernel module, where modules can be loaded: else in a
 #            guest, maybe an emulated one; to be looked at, not compared
+# window-guest  window on the module, there, beside Soft-RoCE on a veth pair
 # coll-guest  coll with two and eight ranks, processes and threads, on the module, there
 #
 # In every table a ratio is the other's time by ours: above 1 we are faster.
@@ -45,7 +50,7 @@ while getopts o:d: opt; do
 done
 shift $((OPTIND - 1))
 sections=("$@")
-[[ $# != 0 ]] || sections=(ops nop allreduce plans drain coll guest coll-guest)
+[[ $# != 0 ]] || sections=(ops nop allreduce plans drain window coll guest window-guest coll-guest)
 
 tmp=$(mktemp -d "$PWD/$B/bench.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
@@ -112,6 +117,13 @@ bench_drain() {
 	"$B/bench/drain" -o "$rows" "${device[@]}"
 }
 
+bench_window() {
+	title "writing and reading by key, against copying and process_vm_writev(), readv()"
+	"$B/bench/window" -o "$rows" "${device[@]:--dembedded}"
+	title "keys: making, ending and finding windows"
+	"$B/bench/keys" -o "$rows" "${device[@]:--dembedded}"
+}
+
 bench_coll() {
 	title "all-reduce against the best of the MPI libraries' settings, and a floor"
 	# shellcheck disable=SC2086 # options
@@ -149,6 +161,28 @@ bench_guest() {
 		'"$VN_BENCH/nop" -d /dev/vneuron0 -o "$VN_OUT/guest"'
 }
 
+bench_window_guest() {
+	# shellcheck disable=SC2016 # expanded where it runs
+	on_module "writing by key on the kernel module, beside Soft-RoCE" 900 \
+		'tests/bench/rxe.sh -o "$VN_OUT/guest"
+		"$VN_BENCH/window" -d /dev/vneuron0 -s 64,65536 -o "$VN_OUT/guest"'
+	awk "$awk_field"'
+	field("op") == "rxe_write"	{ bw = field("algbw") }
+	field("op") == "rxe_latency"	{ us = field("p50") }
+	field("where") == ""		{ next }
+	field("op") == "write" && field("pieces") == 32 && field("bytes") == 32 * 65536 {
+		ours = field("algbw")
+	}
+	field("op") == "write_latency"	{ half = field("p50") }
+	field("op") == "mapped_latency"	{ mapped = field("p50") }
+	END {
+		if (!bw || !ours || !half || !mapped)
+			exit 1
+		printf "\nSoft-RoCE by ours: 64 KiB %.1f, 64 bytes %.1f by descriptor, %.1f by mapped windows\n",
+			ours / bw, us / half, us / mapped
+	}' "$rows" || failed "no figures beside Soft-RoCE"
+}
+
 bench_coll_guest() {
 	# shellcheck disable=SC2016 # expanded where it runs
 	on_module "all-reduce of two and eight ranks on the kernel module" 2400 \
@@ -164,7 +198,9 @@ for s in "${sections[@]}"; do
 	plans) bench_plans ;;
 	drain) bench_drain ;;
 	coll) bench_coll ;;
+	window) bench_window ;;
 	guest) bench_guest ;;
+	window-guest) bench_window_guest ;;
 	coll-guest) bench_coll_guest ;;
 	*) say "no section '$s'"; usage ;;
 	esac || failed "$s failed"

@@ -22,7 +22,8 @@ declare -A groups=(
 	[check]="g++ sparse dwarves clang libclang-rt-14-dev numactl procps util-linux iproute2 python3
 		openmpi-bin"
 	[debug]="bc bison flex libelf-dev libssl-dev cpio kmod perl xz-utils"
-	[bench]="openmpi-bin libopenmpi-dev mpich libmpich-dev gnuplot-nox"
+	[bench]="openmpi-bin libopenmpi-dev mpich libmpich-dev gnuplot-nox
+		iproute2 perftest rdma-core ibverbs-providers"
 	[style]="git clang-format shellcheck"
 )
 
