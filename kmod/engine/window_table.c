@@ -42,32 +42,56 @@ void vn_table_grow(struct vn_window_table *t, struct vn_window_block *b)
 
 	vn_store_release(&t->block[t->blocks], b);
 	t->blocks++;
-	for (u32 i = 0; i < VN_BLOCK_SLOTS && first + i < VN_TABLE_SLOTS; i++)
+	/* Slot 0 is nobody's, so that no name is 0. */
+	for (u32 i = !first; i < VN_BLOCK_SLOTS && first + i < VN_TABLE_SLOTS; i++)
 		put_free(t, first + i);
 }
 
-u32 vn_table_open(struct vn_window_table *t, struct vn_hbm *hbm, u64 offset, u64 bytes, u8 access,
-		  void *owner)
+/* The state of a slot in its next generation: all of them come before one comes again. */
+static u32 next_state(const struct vn_window_table *t, const struct vn_window *w)
 {
-	u32 index = t->free_head;
-	struct vn_window *w = slot(t, index);
-	u32 gen = (w->state + 1) & t->gen_mask;
+	u32 gen = (w->state + 1) & t->gen_mask, used = w->state & VN_WINDOW_USED_UP;
 
-	t->free_head = w->next;
-	if (t->free_head == VN_SLOT_NONE)
-		t->free_tail = VN_SLOT_NONE;
-	/* Generation 0 is skipped, so that neither a key nor an address is 0. */
-	if (!gen)
-		gen = 1;
+	return gen | VN_WINDOW_LIVE | (gen ? used : VN_WINDOW_USED_UP);
+}
+
+static u32 begin(struct vn_window_table *t, u32 index, struct vn_hbm *hbm, u64 offset, u64 bytes,
+		 u8 access, void *owner)
+{
+	struct vn_window *w = slot(t, index);
+	u32 state = next_state(t, w);
+
 	w->hbm = hbm;
 	w->offset = offset;
 	w->bytes = bytes;
 	w->chip = hbm->chip;
 	w->access = access;
 	w->owner = owner;
+	vn_store_release(&w->state, state);
+	return (state & 0xffff) << 16 | index;
+}
+
+u32 vn_table_open(struct vn_window_table *t, struct vn_hbm *hbm, u64 offset, u64 bytes, u8 access,
+		  void *owner)
+{
+	u32 index = t->free_head;
+
+	t->free_head = slot(t, index)->next;
+	if (t->free_head == VN_SLOT_NONE)
+		t->free_tail = VN_SLOT_NONE;
 	t->live++;
-	vn_store_release(&w->state, gen | VN_WINDOW_LIVE);
-	return gen << 16 | index;
+	return begin(t, index, hbm, offset, bytes, access, owner);
+}
+
+u32 vn_table_reopen(struct vn_window_table *t, u32 name, struct vn_hbm *hbm, u64 offset, u64 bytes,
+		    u8 access, void *owner)
+{
+	return begin(t, name & 0xffff, hbm, offset, bytes, access, owner);
+}
+
+u32 vn_table_next_name(const struct vn_window_table *t, u32 name)
+{
+	return (next_state(t, slot(t, name & 0xffff)) & 0xffff) << 16 | (name & 0xffff);
 }
 
 void vn_table_kill(struct vn_window *w)
@@ -93,10 +117,13 @@ struct vn_window *vn_table_find(const struct vn_window_table *t, u32 name, u32 *
 
 	w = index < VN_TABLE_SLOTS ? slot(t, vn_index(index, VN_TABLE_SLOTS)) : NULL;
 	state = w ? vn_load_acquire(&w->state) : 0;
-	if (state == (gen | VN_WINDOW_LIVE))
+	if ((state & ~VN_WINDOW_USED_UP) == (gen | VN_WINDOW_LIVE))
 		return w;
-	/* The slot's last generation, or one before it, has been somebody. */
-	*status = gen && gen <= (state & 0xffff) ? VN_STALE_KEY : VN_BAD_KEY;
+	/* The slot's last generation, or one before it, has been somebody; 0 comes last of all. */
+	if (state & VN_WINDOW_USED_UP ? gen <= t->gen_mask : gen && gen <= (state & 0xffff))
+		*status = VN_STALE_KEY;
+	else
+		*status = VN_BAD_KEY;
 	return NULL;
 }
 

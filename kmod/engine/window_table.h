@@ -25,12 +25,13 @@
 #define VN_SLOT_NONE		0xffffffffu
 
 #define VN_WINDOW_LIVE		(1u << 16)	/* in state, above the generation */
+#define VN_WINDOW_USED_UP	(1u << 17)	/* every generation has been somebody */
 
 /* Accesses inside a context: everything. */
 #define VN_ACCESS_OWN		0xffu
 
 struct vn_window {
-	u32 state;		/* generation, VN_WINDOW_LIVE; release/acquire */
+	u32 state;		/* generation, VN_WINDOW_...; release/acquire */
 	u32 next;		/* free list */
 	struct vn_hbm *hbm;	/* in which it lies ... */
 	u64 offset, bytes;	/* ... and where */
@@ -66,13 +67,19 @@ void vn_table_grow(struct vn_window_table *t, struct vn_window_block *b);
 
 /*
  * Takes a free slot and makes it a live window. The returned name is
- * generation << 16 | index. There must be a free slot.
+ * generation << 16 | index, never 0: slot 0 is nobody's. A slot has all its
+ * generations before it has one again. There must be a free slot.
  */
 u32 vn_table_open(struct vn_window_table *t, struct vn_hbm *hbm, u64 offset, u64 bytes, u8 access,
 		  void *owner);
 /* From here on finding it fails. Then wait for the runners, then close. */
 void vn_table_kill(struct vn_window *w);
 void vn_table_close(struct vn_window_table *t, u32 name);
+/* Instead of closing: the slot is another window, of the next generation. Its name. */
+u32 vn_table_reopen(struct vn_window_table *t, u32 name, struct vn_hbm *hbm, u64 offset, u64 bytes,
+		    u8 access, void *owner);
+/* The name that the slot of `name` has next. */
+u32 vn_table_next_name(const struct vn_window_table *t, u32 name);
 /* The live window of that name or NULL, and why not: VN_BAD_KEY, VN_STALE_KEY. */
 struct vn_window *vn_table_find(const struct vn_window_table *t, u32 name, u32 *status);
 /* The live window in a slot, whatever its generation, or NULL; *name is set. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Shows that a name finds its window and no other: never after the kill, never
- * through an old generation; that old and never-given names are told apart;
+ * through an old generation; that a slot has every generation before it has one
+ * again, and no name is 0; that old and never-given names are told apart;
  * that slots come back as late as possible; that a table grows to its limit
- * and no further; and, with threads, that nothing is found in a chunk begun
+ * and no further; that a slot that is kept goes on to its next name; and, with threads, that nothing is found in a chunk begun
  * after the kill and nothing is touched after the grace period.
  */
 #include <pthread.h>
@@ -64,55 +65,96 @@ static void test_life(void)
 	tap_ok(vn_table_needs_block(t) && vn_table_can_grow(t), "an empty table wants a block");
 	tap_ok(why(t, 0x10000) == VN_BAD_KEY, "nothing is found in it");
 	name = open_one(t);
-	tap_ok(name == 0x10000, "the first name is generation 1, index 0");
+	tap_ok(name == 0x10001, "the first name is generation 1, index 1");
 	w = vn_table_find(t, name, &status);
 	tap_ok(w && status == 77 && w->hbm->base == memory && !w->offset &&
 		       w->bytes == sizeof(memory) && w->chip == 3 && w->access == FULL_ACCESS &&
 		       w->owner == memory + 1,
 	       "it finds what was opened");
 	tap_ok(t->live == 1, "and is counted");
-	tap_ok(vn_table_at(t, 0, &seen) == w && seen == name, "its slot shows it");
-	tap_ok(!vn_table_at(t, 1, &seen), "a free slot shows nothing");
+	tap_ok(vn_table_at(t, 1, &seen) == w && seen == name, "its slot shows it");
+	tap_ok(!vn_table_at(t, 0, &seen) && !vn_table_at(t, 2, &seen), "a free slot shows nothing");
 	tap_ok(!vn_table_at(t, 0xffff, &seen) && !vn_table_at(t, VN_SLOT_NONE, &seen),
 	       "nor does a slot that can't be");
 	vn_table_kill(w);
 	tap_ok(why(t, name) == VN_STALE_KEY, "after the kill the name is stale");
-	tap_ok(!vn_table_at(t, 0, &seen), "and its slot shows nothing");
+	tap_ok(!vn_table_at(t, 1, &seen), "and its slot shows nothing");
 	vn_table_close(t, name);
 	tap_ok(!t->live && why(t, name) == VN_STALE_KEY, "after the close, too");
-	tap_ok(why(t, 0x20000) == VN_BAD_KEY, "the next generation is no name yet");
-	tap_ok(why(t, 0) == VN_BAD_KEY && why(t, 0x10001) == VN_BAD_KEY &&
-		       why(t, 0x1ffff) == VN_BAD_KEY && why(t, 0xffffffff) == VN_BAD_KEY &&
-		       why(t, 0x10000 | 300) == VN_BAD_KEY,
-	       "generation 0, unused, absent and impossible slots are bad names");
+	tap_ok(why(t, 0x20001) == VN_BAD_KEY, "the next generation is no name yet");
+	tap_ok(why(t, 0) == VN_BAD_KEY && why(t, 0x10000) == VN_BAD_KEY && why(t, 1) == VN_BAD_KEY &&
+		       why(t, 0x10002) == VN_BAD_KEY && why(t, 0x1ffff) == VN_BAD_KEY &&
+		       why(t, 0xffffffff) == VN_BAD_KEY && why(t, 0x10000 | 300) == VN_BAD_KEY,
+	       "0, generation 0, unused, absent and impossible slots are bad names");
 	drop(t);
 }
 
-/* A slot's generations count up to the mask and begin again at 1. */
+/*
+ * A slot is registered three times as often as it has generations: no name comes again
+ * before all others have come, and what has been somebody is stale for ever.
+ */
 static void test_generations(u32 bits)
 {
 	struct vn_window_table *t = table(bits);
-	u32 max = (1u << bits) - 1, slots[VN_BLOCK_SLOTS], name, wrong = 0, early = 0;
+	u32 n = 1u << bits, slots[VN_BLOCK_SLOTS], name, wrong = 0, early = 0, to_come = 0;
+	u32 *last = calloc(n, sizeof(*last));
 
 	/* All slots but one are held, so the same slot comes every time. */
-	for (u32 i = 0; i < VN_BLOCK_SLOTS; i++)
+	for (u32 i = 1; i < VN_BLOCK_SLOTS; i++)
 		slots[i] = open_one(t);
 	name = slots[7];
-	for (u32 gen = 2; gen <= max + 2; gen++) {
-		u32 old = name, want = gen <= max ? gen : gen - max;
+	last[name >> 16] = 1;
+	for (u32 i = 2; i <= 3 * n; i++) {
+		u32 old = name, next = vn_table_next_name(t, name);
 
+		/* What it is to be has been n registrations ago, or never. */
+		to_come += why(t, next) != (last[next >> 16] ? VN_STALE_KEY : VN_BAD_KEY);
 		end_one(t, old);
 		early += why(t, old) != VN_STALE_KEY;
 		name = open_one(t);
-		wrong += name != (want << 16 | 7);
-		early += why(t, name) != VN_OK || !why(t, old);
+		wrong += name != next || (name & 0xffff) != 7 || !name || name >> 16 >= n;
+		wrong += last[name >> 16] && i - last[name >> 16] != n;
+		last[name >> 16] = i;
+		early += why(t, name) != VN_OK || why(t, old) != VN_STALE_KEY;
 	}
-	tap_ok(!wrong, "%u bits: generations 1 to %u and again, never 0 (%u wrong)", bits, max,
-	       wrong);
+	for (u32 gen = 0; gen < n; gen++)
+		wrong += last[gen] <= 2 * n;
+	tap_ok(!wrong, "%u bits: all %u generations, then again (%u wrong)", bits, n, wrong);
 	tap_ok(!early, "%u bits: only the newest is found (%u wrong)", bits, early);
-	tap_ok(name == (2u << 16 | 7) && why(t, max << 16 | 7) == VN_BAD_KEY &&
-		       why(t, 1u << 16 | 7) == VN_STALE_KEY,
-	       "%u bits: after the wrap higher ones are bad names", bits);
+	tap_ok(!to_come, "%u bits: until it has been somebody a name is bad, then stale (%u wrong)",
+	       bits, to_come);
+	tap_ok(bits == 16 || why(t, n << 16 | 7) == VN_BAD_KEY,
+	       "%u bits: there are no others", bits);
+	/* Generation 0 is one like others. */
+	while (name >> 16) {
+		end_one(t, name);
+		name = open_one(t);
+	}
+	tap_ok(name == 7 && why(t, 7) == VN_OK && why(t, 1u << 16 | 7) == VN_STALE_KEY &&
+		       why(t, 0) == VN_BAD_KEY,
+	       "%u bits: 0 is one of them", bits);
+	free(last);
+	drop(t);
+}
+
+/* A slot that is killed, and is another window at once. */
+static void test_reopen(void)
+{
+	static struct vn_hbm other = { .base = memory, .bytes = 32, .chip = 3 };
+	struct vn_window_table *t = table(16);
+	u32 first = open_one(t), second = open_one(t), status = 0, name;
+	struct vn_window *w;
+
+	vn_table_kill(vn_table_find(t, first, &status));
+	tap_ok(why(t, first) == VN_STALE_KEY, "killed to be re-bound, it is stale");
+	name = vn_table_reopen(t, first, &other, 8, 16, 2, memory + 2);
+	w = vn_table_find(t, name, &status);
+	tap_ok(name == first + 65536 && w && w->hbm == &other && w->offset == 8 && w->bytes == 16 &&
+		       w->access == 2 && w->owner == memory + 2,
+	       "then the next generation of its slot finds what is new");
+	tap_ok(why(t, first) == VN_STALE_KEY && why(t, second) == VN_OK && t->live == 2,
+	       "the old one stays stale, and nothing else changes");
+	tap_ok((open_one(t) & 0xffff) == 3, "the slot was nobody else's meanwhile");
 	drop(t);
 }
 
@@ -122,7 +164,7 @@ static void test_reuse(void)
 	u32 first = open_one(t), i, again = 0;
 
 	end_one(t, first);
-	for (i = 0; i < VN_BLOCK_SLOTS - 1; i++)
+	for (i = 0; i < VN_BLOCK_SLOTS - 2; i++)
 		again += (open_one(t) & 0xffff) == (first & 0xffff);
 	tap_ok(!again, "a slot given back waits until all others were used");
 	tap_ok((open_one(t) & 0xffff) == (first & 0xffff), "then it comes, before the table grows");
@@ -130,7 +172,7 @@ static void test_reuse(void)
 	drop(t);
 
 	t = table(8);
-	for (i = 0; i < VN_BLOCK_SLOTS; i++)
+	for (i = 1; i < VN_BLOCK_SLOTS; i++)
 		open_one(t);
 	end_one(t, 1u << 16 | 9);
 	end_one(t, 1u << 16 | 4);
@@ -147,14 +189,15 @@ static void test_limit(void)
 	u32 name, n = 0, wrong = 0;
 
 	while ((name = open_one(t))) {
-		wrong += name != (1u << 16 | n);
 		n++;
+		wrong += name != (1u << 16 | n);
 	}
-	tap_ok(n == VN_TABLE_SLOTS && !wrong, "a table grows to %u names (%u)", VN_TABLE_SLOTS, n);
+	tap_ok(n == VN_TABLE_SLOTS - 1 && !wrong, "a table grows to %u names (%u)",
+	       VN_TABLE_SLOTS - 1, n);
 	tap_ok(t->live == n && !vn_table_can_grow(t) && vn_table_needs_block(t),
 	       "and then is full");
 	wrong = 0;
-	for (u32 i = 0; i < n; i += 17)
+	for (u32 i = 1; i <= n; i += 17)
 		wrong += why(t, 1u << 16 | i) != VN_OK;
 	tap_ok(!wrong && why(t, 1u << 16 | 0xffff) == VN_BAD_KEY, "all of them are found");
 	end_one(t, 1u << 16 | 0xfffe);
@@ -228,12 +271,8 @@ static u32 race_open(void)
 
 	if (vn_table_needs_block(race.t))
 		vn_table_grow(race.t, calloc(1, sizeof(struct vn_window_block)));
-	/* The name is known before the window is: slots and generations follow a rule. */
-	name = race.t->free_head;
-	name |= (((race.t->block[name / VN_BLOCK_SLOTS]->slot[name % VN_BLOCK_SLOTS].state + 1) &
-		  race.t->gen_mask)
-			 ?: 1)
-		<< 16;
+	/* The name is known before the window is. */
+	name = vn_table_next_name(race.t, race.t->free_head);
 	word[0] = name;
 	*hbm = (struct vn_hbm){ .base = (u8 *)word, .bytes = 16 };
 	if (vn_table_open(race.t, hbm, 0, 16, FULL_ACCESS, NULL) != name)
@@ -269,7 +308,7 @@ static void test_race(void)
 	for (u32 i = 0; i < NAMES; i++)
 		race.name[i] = race_open();
 	/* Hold the rest of the block: few slots, so that they come again soon. */
-	for (u32 i = NAMES; i < VN_BLOCK_SLOTS - 2; i++)
+	for (u32 i = NAMES; i < VN_BLOCK_SLOTS - 3; i++)
 		race_open();
 	for (u32 i = 0; i < THREADS; i++) {
 		race.runner[i] = calloc(1, sizeof(struct vn_runner));
@@ -309,6 +348,7 @@ int main(void)
 	test_life();
 	test_generations(8);
 	test_generations(16);
+	test_reopen();
 	test_reuse();
 	test_limit();
 	test_addresses();
