@@ -13,7 +13,10 @@
 #include "compat.h"
 #include "context.h"
 #include "device.h"
+#include "domain.h"
 #include "drain.h"
+#include "export.h"
+#include "import.h"
 #include "memory.h"
 #include "mmap.h"
 #include "plan.h"
@@ -105,6 +108,7 @@ static const struct call calls[VN_IOCTL_COUNT] = {
 	ROW(VN_IOCTL_STATUS_DESTROY, vn_call_status_destroy, NULL, false),
 	ROW(VN_IOCTL_SLED_QUERY, call_sled_query, NULL, true),
 	/* DRAIN_OPEN: see call_drain() */
+	/* WINDOW_BIND: see call_bind(); MEM_EXPORT: see call_export() */
 };
 
 /* Attached last, when nothing can fail any more: there is no way back. */
@@ -127,20 +131,47 @@ static int call_attach(struct vn_context *ctx, struct vn_chip_attach *a, void __
 }
 
 /* The fd goes live last, when nothing can fail any more. */
+static int install(int fd, struct file *file, const void *a, u32 bytes, void __user *uarg)
+{
+	if (copy_to_user(uarg, a, bytes)) {
+		put_unused_fd(fd);
+		fput(file);
+		return -EFAULT;
+	}
+	fd_install(fd, file);
+	return 0;
+}
+
 static int call_export(struct vn_context *ctx, struct vn_domain_export *a, void __user *uarg)
 {
 	struct file *file;
 	int err = vn_call_domain_export(ctx, a, &file);
 
-	if (err)
-		return err;
-	if (copy_to_user(uarg, a, sizeof(*a))) {
-		put_unused_fd(a->fd);
-		fput(file);
+	return err ?: install(a->fd, file, a, min_t(u32, a->size, sizeof(*a)), uarg);
+}
+
+static int call_mem_export(struct vn_context *ctx, struct vn_mem_export *a, void __user *uarg)
+{
+	struct file *file;
+	int err = vn_call_mem_export(ctx, a, &file);
+
+	return err ?: install(a->fd, file, a, min_t(u32, a->size, sizeof(*a)), uarg);
+}
+
+/* There is no way back to the old key: so at first there must be room for the new one. */
+static int call_bind(struct vn_context *ctx, struct vn_window_bind *a, void __user *uarg)
+{
+	u32 bytes = min_t(u32, a->size, sizeof(*a));
+	int err;
+
+	if (copy_to_user(uarg, a, bytes))
 		return -EFAULT;
+	err = vn_call_window_bind(ctx, a);
+	if (!err && copy_to_user(uarg, a, bytes)) {
+		vn_undo_window_bind(ctx, a);
+		err = -EFAULT;
 	}
-	fd_install(a->fd, file);
-	return 0;
+	return err;
 }
 
 /* Copied out of a failed call: which descriptor was refused. */
@@ -151,24 +182,32 @@ static int note_refused(const struct vn_plan_create *a, void __user *uarg)
 	return put_user(a->error_desc, &to->error_desc) ? -EFAULT : -EINVAL;
 }
 
+/* Copied out of a failed call: who keeps the sled from being drained. */
+static int note_holder(const struct vn_drain_open *a, void __user *uarg)
+{
+	struct vn_drain_open __user *to = uarg;
+
+	if (a->size >= sizeof(*a) &&
+	    (put_user(a->exports, &to->exports) || put_user(a->holder, &to->holder) ||
+	     put_user(a->holder_pid, &to->holder_pid)))
+		return -EFAULT;
+	return -EBUSY;
+}
+
 /* A session before COMMITTED: closing it undoes what it did. */
 static int call_drain(struct vn_context *ctx, struct vn_drain_open *a, void __user *uarg)
 {
+	u32 bytes = min_t(u32, a->size, sizeof(*a));
 	struct file *file;
 	int err = vn_call_drain_open(ctx, a, &file);
 
+	if (err == -EBUSY && a->exports)
+		return note_holder(a, uarg);
 	if (err)
 		return err;
-	if (copy_to_user(uarg, a, min_t(u32, a->size, sizeof(*a)))) {
-		if (file) {
-			put_unused_fd(a->fd);
-			fput(file);
-		}
-		return -EFAULT;
-	}
 	if (file)
-		fd_install(a->fd, file);
-	return 0;
+		return install(a->fd, file, a, bytes, uarg);
+	return copy_to_user(uarg, a, bytes) ? -EFAULT : 0;
 }
 
 int vn_call_copy_in(u32 cmd, void *arg, void __user *uarg)
@@ -202,6 +241,10 @@ static long do_call(struct vn_context *ctx, u32 cmd, const struct vn_call *known
 		return call_attach(ctx, (void *)arg, uarg);
 	if (cmd == VN_IOCTL_DOMAIN_EXPORT)
 		return call_export(ctx, (void *)arg, uarg);
+	if (cmd == VN_IOCTL_MEM_EXPORT)
+		return call_mem_export(ctx, (void *)arg, uarg);
+	if (cmd == VN_IOCTL_WINDOW_BIND)
+		return call_bind(ctx, (void *)arg, uarg);
 	if (cmd == VN_IOCTL_DRAIN_OPEN)
 		return call_drain(ctx, (void *)arg, uarg);
 	err = call->run(ctx, arg);

@@ -4,6 +4,7 @@
 #define VN_COMPAT_H
 
 #include <linux/device.h>
+#include <linux/dma-buf.h>
 #include <linux/eventfd.h>
 #include <linux/mm.h>
 #include <linux/version.h>
@@ -34,6 +35,21 @@ static inline struct class *vn_class_create(const char *name)
 	return class_create(name);
 #endif
 }
+
+/* Since 6.2 it is said who takes the reservation lock: here, they do. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define vn_dma_buf_vmap		dma_buf_vmap
+#define vn_dma_buf_vunmap	dma_buf_vunmap
+#else
+#define vn_dma_buf_vmap		dma_buf_vmap_unlocked
+#define vn_dma_buf_vunmap	dma_buf_vunmap_unlocked
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define VN_IMPORT_DMA_BUF	MODULE_IMPORT_NS(DMA_BUF)
+#else
+#define VN_IMPORT_DMA_BUF	MODULE_IMPORT_NS("DMA_BUF")
+#endif
 
 static inline void vn_eventfd_signal(struct eventfd_ctx *ctx)
 {

@@ -6,6 +6,8 @@
 #include <linux/slab.h>
 #include <linux/mm.h>
 #include "context.h"
+#include "domain.h"
+#include "import.h"
 #include "memory.h"
 #include "plan.h"
 #include "queue.h"

@@ -40,7 +40,8 @@ struct vn_context {
 	struct vn_domain *domain;
 	struct xarray queues;		/* vn_kqueue, by number */
 	struct xarray plans;		/* vn_kplan, by number */
-	struct xarray windows;		/* vn_share, by chip and slot */
+	struct xarray windows;		/* vn_share, by chip and slot; see vn_domain */
+	atomic64_t outside_bytes;	/* of other memory than HBM under them */
 	struct xarray imports;		/* vn_import, by number of the object */
 	u32 nimports;
 	struct xarray statuses;		/* vn_kstatus, by number of the object */

@@ -109,6 +109,7 @@ int vn_device_init(void)
 		return -EINVAL;
 	for (u32 i = 0; i < vn_server.sw.chips; i++) {
 		INIT_LIST_HEAD(&vn_server.chip[i].mems);
+		INIT_LIST_HEAD(&vn_server.chip[i].outside);
 		vn_server.chip[i].node =
 			vn_device_node(vn_switch_sled(&vn_server.sw, vn_server.sw.slot_of[i]));
 	}
@@ -143,7 +144,7 @@ void vn_device_query(struct vn_query *a)
 	a->racks = sw->racks;
 	a->epoch = READ_ONCE(sw->epoch);
 	a->features = VN_FEATURE_EVENTFD | VN_FEATURE_IMPORT | VN_FEATURE_PLAN |
-		      VN_FEATURE_STATUS;
+		      VN_FEATURE_STATUS | VN_FEATURE_WINDOW_KINDS | VN_FEATURE_EXPORT;
 	if (vn_fpu_avx2())
 		a->features |= VN_FEATURE_AVX2;
 	a->hbm_bytes = vn_server.hbm_bytes;

@@ -17,7 +17,9 @@ struct vn_chip {
 	atomic_t queues;
 	atomic_t windows;
 	int node;		/* its sled's NUMA node, or NUMA_NO_NODE */
-	struct list_head mems;	/* HBM on it; hbm_lock */
+	struct list_head mems;	/* HBM on it; hbm_lock, as the next two */
+	struct list_head outside;	/* other memory of windows on it */
+	u64 exported;		/* dma-bufs that were made of its HBM, ever */
 };
 
 /*

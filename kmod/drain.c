@@ -13,6 +13,7 @@
 #include "engine/abi.h"
 #include "cdev.h"
 #include "drain.h"
+#include "export.h"
 #include "fault.h"
 #include "moves.h"
 #include "pool.h"
@@ -110,6 +111,20 @@ static int round_of(struct session *s)
 	return 0;
 }
 
+/*
+ * Does anybody hold memory that is to move? It is as good as pinned: he may write there, and
+ * nobody would know.
+ */
+static int held(const struct session *s)
+{
+	struct vn_holder h;
+
+	mutex_lock(&vn_server.hbm_lock);
+	vn_export_holder(&s->moves, true, &h);
+	mutex_unlock(&vn_server.hbm_lock);
+	return h.exports ? -EBUSY : 0;
+}
+
 /* ---- the pause --------------------------------------------------------------- */
 
 /* hbm_lock, if it can be had by then. */
@@ -149,12 +164,18 @@ static int stop_copy(struct session *s, const struct list_head *all, struct vn_c
  */
 static int commit(struct session *s)
 {
-	u64 waits = atomic64_read(&fence_waits), began, deadline, fence_ns;
+	u64 waits = atomic64_read(&fence_waits), began, deadline, fence_ns, exported;
 	struct vn_copied c = {};
 	LIST_HEAD(all);
 	bool locked;
 	int err;
 
+	mutex_lock(&vn_server.hbm_lock);
+	exported = vn_export_count(&s->moves);
+	mutex_unlock(&vn_server.hbm_lock);
+	err = held(s);
+	if (err)
+		return err;
 	vn_moves_hold(&s->moves, &all);
 	began = ktime_get_ns();
 	deadline = began + s->budget_ns * vn_drain_budgets(s->given_up);
@@ -169,7 +190,9 @@ static int commit(struct session *s)
 	/* The flip takes down what has been mapped since: that takes no longer than to fence it. */
 	locked = !err && lock_hbm(deadline - fence_ns);
 	if (!err)
-		err = locked ? vn_sled_verified(&s->op, &s->moves) : -ETIME;
+		err = !locked ? -ETIME :
+		      vn_export_count(&s->moves) != exported ? -EBUSY :
+		      vn_sled_verified(&s->op, &s->moves);
 	if (!err) {
 		vn_moves_flip(&all);
 		vn_sled_flip(&s->moves);
@@ -199,12 +222,19 @@ static void undo(struct session *s)
 	vn_sled_undo(&s->op, &s->moves);
 }
 
-/* Who has memory on it, and how much. */
+/* Who has memory on it, and how much; and who keeps it there. */
 static void count(struct vn_drain_open *a, const struct vn_moves *m)
 {
 	struct vn_context *ctx;
+	struct vn_holder h;
 	unsigned long id;
 
+	mutex_lock(&vn_server.hbm_lock);
+	vn_export_holder(m, false, &h);
+	mutex_unlock(&vn_server.hbm_lock);
+	a->exports = h.exports;
+	a->holder = h.context;
+	a->holder_pid = h.pid;
 	a->bytes = vn_moves_bytes(m);
 	a->contexts = 0;
 	mutex_lock(&vn_server.contexts_lock);
@@ -247,7 +277,9 @@ static int step(struct session *s, struct vn_drain_step *a)
 			vn_moves_watch(&s->moves);
 			vn_sled_go(&s->op, a->to);
 		}
-		return s->op.state == VN_SLED_PRECOPY ? round_of(s) : -EINVAL;
+		if (s->op.state != VN_SLED_PRECOPY)
+			return -EINVAL;
+		return held(s) ?: round_of(s);
 	case VN_SLED_COMMITTED:
 		if (s->op.state != VN_SLED_PRECOPY || !s->rounds)
 			return -EINVAL;
@@ -267,10 +299,13 @@ static int step(struct session *s, struct vn_drain_step *a)
 static void tell(struct session *s, struct vn_drain_step *a, bool round)
 {
 	struct vn_sled_progress *p = &s->op.progress;
+	struct vn_holder h = {};
 
 	mutex_lock(&vn_server.hbm_lock);
-	if (s->op.state < VN_SLED_COMMITTED)
+	if (s->op.state < VN_SLED_COMMITTED) {
 		p->total_bytes = vn_moves_total(&s->moves);
+		vn_export_holder(&s->moves, true, &h);
+	}
 	p->dirty_bytes = s->op.state == VN_SLED_PRECOPY ? vn_moves_dirty(&s->moves) : 0;
 	if (s->pace.bytes)
 		known = s->pace;
@@ -290,13 +325,17 @@ static void tell(struct session *s, struct vn_drain_step *a, bool round)
 	a->slow_us = s->slow_us;
 	a->reserved = 0;
 	a->slot = s->slot;
+	a->exports = h.exports;
+	a->holder = h.context;
+	a->holder_pid = h.pid;
+	a->reserved1 = 0;
 	vn_sled_tell(&s->op, round);
 }
 
 static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct session *s = file->private_data;
-	struct vn_drain_step a;
+	struct vn_drain_step a = {};
 	int err;
 
 	if (cmd != VN_IOCTL_DRAIN_STEP)
@@ -310,7 +349,7 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	tell(s, &a, !err && a.to == VN_SLED_PRECOPY);
 	mutex_unlock(&s->lock);
 	/* Not enough yet is told with how much it is, and what was lost with where it is. */
-	if (err != -EINVAL && copy_to_user((void __user *)arg, &a, sizeof(a)))
+	if (err != -EINVAL && copy_to_user((void __user *)arg, &a, min_t(u32, a.size, sizeof(a))))
 		return -EFAULT;
 	return err;
 }
@@ -341,6 +380,17 @@ static const struct file_operations session_fops = {
 	.llseek = noop_llseek,
 };
 
+/* What can be known beforehand, so that nobody hears of it: a sled that is held stays. */
+static int refused(struct vn_drain_open *a)
+{
+	struct vn_moves m;
+	int err = vn_sled_place(a, &m);
+
+	if (!err)
+		count(a, &m);
+	return err ?: a->exports ? -EBUSY : 0;
+}
+
 static struct session *session_new(struct vn_drain_open *a)
 {
 	struct session *s = vn_fault_alloc() ? NULL : kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
@@ -358,7 +408,8 @@ static struct session *session_new(struct vn_drain_open *a)
 	if (!uid_valid(s->op.uid))
 		err = -EINVAL;
 	else
-		err = s->back ? vn_sled_back(&s->op) : vn_sled_drain(&s->op, a, &s->moves);
+		err = s->back ? vn_sled_back(&s->op) :
+		      refused(a) ?: vn_sled_drain(&s->op, a, &s->moves);
 	if (err || s->back)
 		goto out;
 	count(a, &s->moves);
@@ -417,6 +468,7 @@ int vn_call_drain_open(struct vn_context *ctx, void *arg, struct file **file)
 	int fd;
 
 	*file = NULL;
+	a->exports = 0;
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
 	if (a->flags & VN_DRAIN_DRY_RUN)

@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "fault.h"
 #include "memory.h"
+#include "outside.h"
 #include "pool.h"
 #include "sled.h"
 #include "worker.h"
@@ -76,6 +77,7 @@ static void lose(const u16 *chip, u32 n)
 	for (i = 0; i < n; i++)
 		list_for_each_entry(mem, &vn_server.chip[chip[i]].mems, on)
 			WRITE_ONCE(mem->hbm.lost, 1);
+	vn_outside_lose(chip, n);
 	/* Who saw it before has done what he began. */
 	vn_pool_quiesce();
 	for (i = 0; i < n; i++)

@@ -8,11 +8,11 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include "compat.h"
+#include "import.h"
 #include "memory.h"
 #include "move.h"
 #include "moves.h"
 #include "trace.h"
-#include "window.h"
 #include "worker.h"
 
 /* 2 MiB: what a chunk of memory is when the host has it in one piece. */
@@ -111,6 +111,7 @@ static struct vn_mem *mem_new(u32 chip, u64 bytes)
 	init_rwsem(&mem->fault_lock);
 	mutex_init(&mem->imports_lock);
 	INIT_LIST_HEAD(&mem->imports);
+	INIT_LIST_HEAD(&mem->exports);
 	err = -ENOMEM;
 	mem->page = kvmalloc_array(n, sizeof(*mem->page), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!mem->page)
@@ -204,7 +205,7 @@ int vn_call_mem_free(struct vn_context *ctx, void *arg)
 		err = -ENOENT;
 	else if (a->addr & VN_ADDR_OFFSET_MASK)
 		err = -EINVAL;
-	else if (mem->windows)
+	else if (atomic_read(&mem->windows))
 		err = -EBUSY;
 	else
 		vn_table_kill(w);

@@ -22,12 +22,14 @@ struct vn_move;
 struct vn_mem {
 	struct vn_object object;
 	struct vn_hbm hbm;	/* base: all of it in a row */
-	u32 windows;		/* on it; under the context's objects_lock */
+	/* On it, whoever made them. Raised under the context's objects_lock, or where others are. */
+	atomic_t windows;
 	struct page **page;	/* [object.pages]; changed under fault_lock */
 	struct mem_cgroup *memcg;	/* pays for it, wherever it is; held */
 	struct rw_semaphore fault_lock;
 	struct mutex imports_lock;
 	struct list_head imports;	/* of windows on it; imports_lock */
+	struct list_head exports;	/* dma-bufs of it; hbm_lock. While there are any it stays */
 
 	struct list_head on;	/* of its chip; hbm_lock, as held and leaving */
 	bool held;		/* by a mover, without the lock: it stays on its chip */

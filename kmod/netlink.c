@@ -10,6 +10,7 @@
 #include "../uapi/linux/vneuron_nl.h"
 #include "context.h"
 #include "device.h"
+#include "domain.h"
 #include "fault.h"
 #include "fpu.h"
 #include "memory.h"
@@ -574,11 +575,14 @@ static int dump_objects(struct sk_buff *skb, struct netlink_callback *cb, size_t
 		if (!may_see(cb, all, ctx))
 			continue;
 		mutex_lock(&ctx->objects_lock);
+		/* Others may end windows of this context, with theirs. */
+		mutex_lock(&ctx->domain->windows_lock);
 		xa_for_each_start(xa, i, entry, i) {
 			err = put(&m, ctx, entry);
 			if (err)
 				break;
 		}
+		mutex_unlock(&ctx->domain->windows_lock);
 		mutex_unlock(&ctx->objects_lock);
 		if (err)
 			break;

@@ -5,11 +5,11 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include "compat.h"
+#include "domain.h"
 #include "plan.h"
 #include "queue.h"
 #include "trace.h"
 #include "turn.h"
-#include "window.h"
 #include "worker.h"
 
 static const struct vn_object_ops queue_ops;

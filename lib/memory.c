@@ -297,6 +297,106 @@ int vn_window_unmap(vn_device_t dev, struct vn_import *imp)
 	return 0;
 }
 
+int vn_window_user(vn_device_t dev, uint32_t chip, void *ptr, uint64_t bytes, uint32_t access,
+		   uint32_t *key)
+{
+	struct vn_window_create w = {
+		.chip = chip,
+		.addr = (uintptr_t)ptr,
+		.bytes = bytes,
+		.access = access,
+		.flags = VN_WINDOW_USER,
+	};
+	int err = vn_attach(dev, chip) ?: vn_call(dev, VN_IOCTL_WINDOW_CREATE, &w, sizeof(w));
+
+	if (err)
+		return vn_fail(err, "chip %u: window of %llu bytes on memory at %p: %s", chip,
+			       (unsigned long long)bytes, ptr,
+			       err == -ENOMEM	? "it can't be pinned: no memory, or RLIMIT_MEMLOCK"
+			       : err == -EFAULT ? "it is not all there, or can't be pinned"
+						: strerror(-err));
+	*key = w.key;
+	return 0;
+}
+
+int vn_window_dmabuf(vn_device_t dev, uint32_t chip, int fd, uint64_t offset, uint64_t bytes,
+		     uint32_t access, uint32_t *key)
+{
+	struct vn_window_create w = {
+		.chip = chip,
+		.addr = offset,
+		.bytes = bytes,
+		.access = access,
+		.flags = VN_WINDOW_DMABUF,
+		.fd = fd,
+	};
+	int err = vn_attach(dev, chip) ?: vn_call(dev, VN_IOCTL_WINDOW_CREATE, &w, sizeof(w));
+
+	if (err)
+		return vn_fail(err, "chip %u: window of %llu bytes at %llu of the dma-buf %d: %s",
+			       chip, (unsigned long long)bytes, (unsigned long long)offset, fd,
+			       err == -EBADF	? "it is none"
+			       : err == -EACCES ? "it may not be written"
+						: strerror(-err));
+	*key = w.key;
+	return 0;
+}
+
+int vn_window_part(vn_device_t dev, uint32_t chip, uint32_t parent, uint64_t offset, uint64_t bytes,
+		   uint32_t access, uint32_t *key)
+{
+	struct vn_window_create w = {
+		.chip = chip,
+		.addr = offset,
+		.bytes = bytes,
+		.access = access,
+		.flags = VN_WINDOW_PARENT,
+		.parent = parent,
+	};
+	int err = vn_call(dev, VN_IOCTL_WINDOW_CREATE, &w, sizeof(w));
+
+	if (err)
+		return key_error(chip, parent, err);
+	*key = w.key;
+	return 0;
+}
+
+int vn_window_rebind(vn_device_t dev, uint32_t *key, const struct vn_mem *mem, uint64_t offset,
+		     uint64_t bytes, uint32_t access)
+{
+	struct vn_window_bind w = {
+		.chip = mem->chip,
+		.key = *key,
+		.access = access,
+		.addr = mem->addr + offset,
+		.bytes = bytes,
+	};
+	int err = vn_call(dev, VN_IOCTL_WINDOW_BIND, &w, sizeof(w));
+
+	if (err)
+		return key_error(mem->chip, *key, err);
+	*key = w.key;
+	return 0;
+}
+
+int vn_mem_export(vn_device_t dev, const struct vn_mem *mem, uint64_t offset, uint64_t bytes,
+		  uint32_t flags)
+{
+	struct vn_mem_export e = {
+		.chip = mem->chip,
+		.addr = mem->addr + offset,
+		.bytes = bytes,
+		.flags = flags,
+	};
+	int err = vn_call(dev, VN_IOCTL_MEM_EXPORT, &e, sizeof(e));
+
+	if (err)
+		return vn_fail(err, "chip %u: exporting %llu bytes at 0x%llx: %s", mem->chip,
+			       (unsigned long long)bytes, (unsigned long long)e.addr,
+			       strerror(-err));
+	return e.fd;
+}
+
 int vn_domain_export(vn_device_t dev)
 {
 	struct vn_domain_export d = { 0 };

@@ -67,6 +67,18 @@ int vn_drain_fill(struct vn_drain_open *a, const struct vn_drain_config *c)
 	return 0;
 }
 
+int vn_drain_held(uint32_t sled, uint32_t exports, uint32_t context, uint32_t pid)
+{
+	char whose[24] = "";
+
+	if (pid)
+		snprintf(whose, sizeof(whose), " of process %u", pid);
+	return vn_fail(-EBUSY,
+		       "sled %u: %u export%s of memory on it (vn_mem_export()), by context %u%s: it "
+		       "can't move before they are closed",
+		       sled, exports, exports == 1 ? "" : "s", context, whose);
+}
+
 int vn_drain_refused(vn_device_t dev, const struct vn_drain_open *a, int err)
 {
 	int last = vn_sled_count(dev) - 1;
@@ -95,6 +107,9 @@ int vn_drain_refused(vn_device_t dev, const struct vn_drain_open *a, int err)
 		return vn_fail(err, "sled %u: the host has no memory for a copy of its HBM",
 			       a->sled);
 	case -EBUSY:
+		if (a->exports)
+			return vn_drain_held(a->sled, a->exports, a->holder, a->holder_pid);
+		/* fallthrough */
 	case -EINVAL:
 	case -EALREADY:
 		if (vn_sled_query(dev, a->sled, &q))

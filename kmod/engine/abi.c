@@ -14,7 +14,7 @@ static const struct vn_call calls[VN_IOCTL_COUNT] = {
 	CALL(VN_IOCTL_CHIP_QUERY, vn_chip_query, VN_ON_SERVER | VN_ON_CHIP),
 	CALL(VN_IOCTL_MEM_ALLOC, vn_mem_alloc, VN_ON_SERVER),
 	CALL(VN_IOCTL_MEM_FREE, vn_mem_free, VN_ON_SERVER),
-	CALL(VN_IOCTL_WINDOW_CREATE, vn_window_create, VN_ON_SERVER),
+	GROWN(VN_IOCTL_WINDOW_CREATE, vn_window_create, 32, VN_ON_SERVER),
 	CALL(VN_IOCTL_WINDOW_INVALIDATE, vn_window_invalidate, VN_ON_SERVER),
 	CALL(VN_IOCTL_WINDOW_IMPORT, vn_window_import, VN_ON_SERVER),
 	CALL(VN_IOCTL_WINDOW_RELEASE, vn_window_release, VN_ON_SERVER),
@@ -31,7 +31,9 @@ static const struct vn_call calls[VN_IOCTL_COUNT] = {
 	CALL(VN_IOCTL_STATUS_DESTROY, vn_status_destroy, VN_ON_SERVER),
 	CALL(VN_IOCTL_SLED_QUERY, vn_sled_query, VN_ON_SERVER),
 	GROWN(VN_IOCTL_DRAIN_OPEN, vn_drain_open, 120, VN_ON_SERVER),
-	CALL(VN_IOCTL_DRAIN_STEP, vn_drain_step, VN_ON_SESSION),
+	GROWN(VN_IOCTL_DRAIN_STEP, vn_drain_step, 96, VN_ON_SESSION),
+	CALL(VN_IOCTL_WINDOW_BIND, vn_window_bind, VN_ON_SERVER),
+	CALL(VN_IOCTL_MEM_EXPORT, vn_mem_export, VN_ON_SERVER),
 };
 
 const struct vn_call *vn_abi_call(u32 cmd)
@@ -43,15 +45,36 @@ const struct vn_call *vn_abi_call(u32 cmd)
 	return &calls[vn_index(nr, (u32)VN_IOCTL_COUNT)];
 }
 
-static int check_window(const struct vn_window_create *a)
+static int check_access(u32 access)
 {
 	u32 writes = VN_ACCESS_REMOTE_WRITE | VN_ACCESS_REMOTE_ATOMIC;
 
-	if (!a->access || a->access & ~(VN_ACCESS_LOCAL_WRITE | VN_ACCESS_REMOTE_READ | writes))
+	if (!access || access & ~(VN_ACCESS_LOCAL_WRITE | VN_ACCESS_REMOTE_READ | writes))
 		return -EINVAL;
-	if (a->access & writes && !(a->access & VN_ACCESS_LOCAL_WRITE))
+	return access & writes && !(access & VN_ACCESS_LOCAL_WRITE) ? -EINVAL : 0;
+}
+
+static int check_window(const struct vn_window_create *a)
+{
+	u32 kind = a->flags & (VN_WINDOW_USER | VN_WINDOW_DMABUF | VN_WINDOW_PARENT);
+
+	if (a->flags & ~kind || kind & (kind - 1) || a->queue || a->user_data || !a->bytes)
 		return -EINVAL;
-	return a->bytes ? 0 : -EINVAL;
+	if ((a->parent && kind != VN_WINDOW_PARENT) || (a->fd && kind != VN_WINDOW_DMABUF))
+		return -EINVAL;
+	if (kind == VN_WINDOW_USER && a->bytes > VN_BYTES_MAX)
+		return -EINVAL;
+	return check_access(a->access);
+}
+
+static int check_bind(const struct vn_window_bind *a)
+{
+	return a->reserved || !a->bytes ? -EINVAL : check_access(a->access);
+}
+
+static int check_export(const struct vn_mem_export *a)
+{
+	return a->flags & ~VN_EXPORT_WRITE || !a->bytes ? -EINVAL : 0;
 }
 
 static int check_import(const struct vn_window_import *a)
@@ -89,7 +112,7 @@ static int check_drain(const struct vn_drain_open *a, u32 sleds)
 								       : a->flags;
 
 	if (flags & ~known || flags & (flags - 1) || !a->operation || !a->budget_ns ||
-	    a->budget_ns > VN_BUDGET_MAX || a->reason[VN_REASON - 1] || a->reserved)
+	    a->budget_ns > VN_BUDGET_MAX || a->reason[VN_REASON - 1] || a->reserved || a->reserved1)
 		return -EINVAL;
 	/* ~0 is nobody, in any namespace. */
 	if (a->flags & VN_DRAIN_RESTORE ? a->uid == ~0u : a->uid)
@@ -99,7 +122,7 @@ static int check_drain(const struct vn_drain_open *a, u32 sleds)
 
 static int check_step(const struct vn_drain_step *a)
 {
-	return a->to < VN_SLED_STATES && !a->reserved ? 0 : -EINVAL;
+	return a->to < VN_SLED_STATES && !a->reserved && !a->reserved1 ? 0 : -EINVAL;
 }
 
 /* The sled a call names, or one that exists when it names none. */
@@ -121,6 +144,8 @@ static u32 chip_of(u32 cmd, const void *arg)
 	case VN_IOCTL_WINDOW_INVALIDATE:
 	case VN_IOCTL_WINDOW_IMPORT:
 	case VN_IOCTL_QUEUE_CREATE:
+	case VN_IOCTL_WINDOW_BIND:
+	case VN_IOCTL_MEM_EXPORT:
 		return ((const struct vn_chip_query *)arg)->chip;
 	}
 	return 0;
@@ -182,6 +207,12 @@ int vn_abi_check(u32 cmd, const void *arg, u32 chips, u32 sleds)
 		break;
 	case VN_IOCTL_DRAIN_STEP:
 		err = check_step(arg);
+		break;
+	case VN_IOCTL_WINDOW_BIND:
+		err = check_bind(arg);
+		break;
+	case VN_IOCTL_MEM_EXPORT:
+		err = check_export(arg);
 		break;
 	}
 	if (!err && (chip_of(cmd, arg) >= chips || sled_of(cmd, arg) >= sleds))

@@ -3,11 +3,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../home.h"
 #include "log.h"
 #include "session.h"
+
+/* How long until it is looked again whether memory is still exported. */
+#define HELD_NS 10000000l
 
 /* One drain, while it goes on. */
 struct drain {
@@ -82,6 +86,9 @@ static int copy(struct drain *d)
 
 	do {
 		err = copy_round(d) ?: step(d, VN_SLED_COMMITTED);
+		/* Who has exported it may close that; looking all the time does not help. */
+		if (err == -EBUSY && d->report->last.exports)
+			nanosleep(&(struct timespec){ .tv_nsec = HELD_NS }, NULL);
 	} while (!d->unlogged && (err == -EAGAIN || err == -ETIME || err == -EBUSY) &&
 		 vn_now() < end);
 	if (!err)
@@ -94,6 +101,8 @@ static int failed(const struct drain *d, int err)
 	unsigned long long budget_us = (d->config.budget_ns ?: VN_DRAIN_BUDGET_NS) / 1000;
 	const struct vn_drain_step *s = &d->report->last;
 
+	if (err == -EBUSY && s->exports)
+		return vn_drain_held(d->sled, s->exports, s->holder, s->holder_pid);
 	/* Who holds HBM, has gone, or does not answer has been named; so has the journal. */
 	if (d->unlogged || err == -EBUSY || err == -ECONNRESET || err == -ETIMEDOUT)
 		return err;
@@ -214,7 +223,9 @@ static int try(struct drain *d, const struct vn_drain_open *a)
 	err = d->dev->home->drain_open(d->dev->ctx, &plan, &d->session);
 	if (!err && plan.free_slots < plan.chips)
 		err = -ENOSPC;
-	return err && err != -EALREADY ? vn_drain_refused(d->dev, a, err) : 0;
+	if (!err && plan.exports)
+		err = -EBUSY;
+	return err && err != -EALREADY ? vn_drain_refused(d->dev, &plan, err) : 0;
 }
 
 /*

@@ -13,6 +13,8 @@
 int vn_drain_fill(struct vn_drain_open *a, const struct vn_drain_config *c);
 /* Why it could not begin, with a text; the numbers of a shortfall from a dry run. */
 int vn_drain_refused(vn_device_t dev, const struct vn_drain_open *a, int err);
+/* -EBUSY, and who has exported memory of the sled. */
+int vn_drain_held(uint32_t sled, uint32_t exports, uint32_t context, uint32_t pid);
 
 /* As vn_sled_drain(), in the name of who drained it before a restart; no journal is kept. */
 int vn_drain_again(vn_device_t dev, uint32_t sled, uint32_t uid,

@@ -62,6 +62,8 @@ static const call_fn calls[VN_IOCTL_COUNT] = {
 	CALL(VN_IOCTL_STATUS_CREATE, embed_status_create),
 	CALL(VN_IOCTL_STATUS_DESTROY, embed_status_destroy),
 	CALL(VN_IOCTL_SLED_QUERY, sled_query),
+	CALL(VN_IOCTL_WINDOW_BIND, embed_window_bind),
+	CALL(VN_IOCTL_MEM_EXPORT, embed_mem_export),
 };
 
 static int context_new(struct embed_device *dev, void **to)
@@ -94,6 +96,7 @@ static void embed_close(void *c)
 	embed_queue_release_all(ctx);
 	embed_plan_release_all(ctx);
 	embed_window_release_all(ctx);
+	embed_import_release_all(ctx);
 	embed_mem_release_all(ctx);
 	embed_status_release_all(ctx);
 	pthread_mutex_lock(&dev->objects);

@@ -26,7 +26,7 @@ static bool is_calm(const struct embed_device *dev, const char *to, u64 bytes)
 /* objects held */
 static void note_calm(const struct embed_device *dev, const struct embed_mem *m)
 {
-	if (!m || m->move)
+	if (!m || m->move || READ_ONCE(m->hbm.fenced))
 		return;
 	calm.dev = dev;
 	calm.gen = vn_load_acquire(&embed_move_gen);
@@ -65,10 +65,12 @@ static struct embed_mem *mark(struct embed_device *dev, char *const *to, u32 n, 
 
 	for (u32 i = 0; i < n; i++) {
 		m = mem_at(dev, to[i]);
-		if (!m || !READ_ONCE(m->hbm.dirty))
+		if (!m)
 			continue;
 		if (waits && READ_ONCE(m->hbm.fenced))
 			return m;
+		if (!READ_ONCE(m->hbm.dirty))
+			continue;
 		off = (u64)((const u8 *)to[i] - m->hbm.base);
 		most = m->hbm.bytes - off;
 		vn_hbm_mark(m->hbm.dirty, off, bytes < most ? bytes : most);

@@ -234,7 +234,8 @@ int embed_device_query(struct embed_device *dev, struct vn_query *a)
 		.page_size = 4096,
 		.spares = sw->spares,
 		.features = VN_FEATURE_EVENTFD | VN_FEATURE_IMPORT | VN_FEATURE_PLAN |
-			    VN_FEATURE_STATUS | (dev->avx2 ? VN_FEATURE_AVX2 : 0),
+			    VN_FEATURE_STATUS | VN_FEATURE_WINDOW_KINDS | VN_FEATURE_EXPORT |
+			    (dev->avx2 ? VN_FEATURE_AVX2 : 0),
 	};
 	return 0;
 }

@@ -232,6 +232,17 @@ static void slow_down(struct embed_session *s)
 	set_slow(s, check(s) ? 0 : s->slow_us);
 }
 
+/* Has somebody else memory that is to move? He may write there, and nobody would know. */
+static int held(struct embed_session *s)
+{
+	struct embed_holder h;
+
+	pthread_mutex_lock(&s->dev->objects);
+	embed_exports_holder(s->dev, &s->moves, true, &h);
+	pthread_mutex_unlock(&s->dev->objects);
+	return h.exports ? -EBUSY : 0;
+}
+
 static int round_of(struct embed_session *s)
 {
 	struct embed_copied c = { .faults = &s->dev->faults, .deadline = UINT64_MAX };
@@ -317,6 +328,10 @@ static int commit(struct embed_session *s)
 	struct embed_copied c = { .faults = &dev->faults };
 	int err;
 
+	/* From here on nothing is exported: it moves. */
+	err = held(s);
+	if (err)
+		return err;
 	go(s, VN_SLED_FENCED);
 	began = vn_now();
 	deadline = began + s->budget_ns * vn_drain_budgets(s->given_up);
@@ -388,6 +403,7 @@ static int make_copies(struct embed_session *s)
 static void count(struct embed_device *dev, struct vn_drain_open *a, const struct vn_moves *m)
 {
 	struct embed_context *ctx;
+	struct embed_holder h;
 	struct embed_mem *mem;
 	bool uses;
 
@@ -406,7 +422,11 @@ static void count(struct embed_device *dev, struct vn_drain_open *a, const struc
 		}
 		a->contexts += uses;
 	}
+	embed_exports_holder(dev, m, false, &h);
 	pthread_mutex_unlock(&dev->objects);
+	a->exports = h.exports;
+	a->holder = h.context;
+	a->holder_pid = h.pid;
 }
 
 /* A sled that was to come back, and has not been tested to the end. */
@@ -452,6 +472,17 @@ static int dry_run(struct embed_device *dev, struct vn_drain_open *a)
 	return expect(dev, a);
 }
 
+/* What can be known beforehand, so that nobody hears of it: a sled that is held stays. */
+static int refused(struct embed_session *s, struct vn_drain_open *a)
+{
+	struct vn_moves m;
+	int err = embed_sled_plan(s->dev, a, &m);
+
+	if (!err)
+		count(s->dev, a, &m);
+	return err ?: a->exports ? -EBUSY : 0;
+}
+
 static int begin(struct embed_session *s, struct vn_drain_open *a)
 {
 	int err;
@@ -464,7 +495,7 @@ static int begin(struct embed_session *s, struct vn_drain_open *a)
 		return err;
 	}
 	s->state = VN_SLED_PLANNED;
-	err = embed_sled_begin(s->dev, a, &s->who, &s->moves);
+	err = refused(s, a) ?: embed_sled_begin(s->dev, a, &s->who, &s->moves);
 	if (err)
 		return err;
 	embed_events_say(s->dev);
@@ -486,6 +517,7 @@ int embed_drain_open(struct embed_device *dev, struct vn_drain_open *a, u32 uid,
 
 	*to = NULL;
 	a->fd = -1;
+	a->exports = 0;
 	memcpy(who.reason, a->reason, VN_REASON);
 	if (a->flags & VN_DRAIN_DRY_RUN)
 		return dry_run(dev, a);
@@ -580,7 +612,9 @@ static int step(struct embed_session *s, u32 to)
 			if (err)
 				return err;
 		}
-		return s->state == VN_SLED_PRECOPY ? round_of(s) : -EINVAL;
+		if (s->state != VN_SLED_PRECOPY)
+			return -EINVAL;
+		return held(s) ?: round_of(s);
 	case VN_SLED_COMMITTED:
 		if (s->state != VN_SLED_PRECOPY || !s->rounds)
 			return -EINVAL;
@@ -603,10 +637,13 @@ static int step(struct embed_session *s, u32 to)
 static void tell(struct embed_session *s, struct vn_drain_step *a, bool round)
 {
 	u64 total, dirty = dirty_bytes(s, &total);
+	struct embed_holder h = { 0 };
 
 	pthread_mutex_lock(&s->dev->objects);
 	if (s->pace.bytes)
 		s->dev->pace = s->pace;
+	if (s->state < VN_SLED_COMMITTED)
+		embed_exports_holder(s->dev, &s->moves, true, &h);
 	pthread_mutex_unlock(&s->dev->objects);
 	if (s->state < VN_SLED_COMMITTED)
 		s->total = total;
@@ -623,6 +660,9 @@ static void tell(struct embed_session *s, struct vn_drain_step *a, bool round)
 	a->fault = s->fault;
 	a->slow_us = s->slow_us;
 	a->slot = s->slot;
+	a->exports = h.exports;
+	a->holder = h.context;
+	a->holder_pid = h.pid;
 	s->progress = (struct embed_progress){
 		.total_bytes = a->total_bytes,
 		.copied_bytes = a->copied_bytes,

@@ -76,6 +76,7 @@ struct embed_device {
 	u64 hbm_used[VN_MAX_CHIPS]; /* changed under objects; read atomically */
 	u32 queues[VN_MAX_CHIPS];
 	u32 windows[VN_MAX_CHIPS];
+	struct embed_outside *outside; /* under objects */
 	int nodes; /* NUMA nodes, at least 1 */
 	bool avx2;
 	struct vn_switch sw; /* what is out of order there: sleds_lock */
@@ -135,17 +136,46 @@ struct embed_mem {
 	struct vn_hbm hbm;
 	struct embed_move *move; /* to another slot, or NULL */
 	bool leaving; /* it is being freed */
+	bool exporting; /* writers are kept out: who frees it waits (unfenced) */
 	u32 name; /* in the context's own table */
 	u32 windows; /* over it */
+	struct embed_export *exports;
 };
 
-/* A window of this context; found again by chip and key. */
-struct embed_window {
-	struct embed_window *next;
-	struct embed_mem *mem;
-	u32 chip, key;
+/* HBM that others have as a memfd; of its mem, under objects. */
+struct embed_export {
+	struct embed_export *next;
+	u64 offset, bytes;
+	u32 flags;
+	int fd; /* a file of our own: nobody else opens it */
+};
+
+/* Exports that keep HBM where it is, and whose context has made one of them. */
+struct embed_holder {
+	u32 exports, context, pid;
+};
+
+/* Memory of windows that is no HBM. Held by them; under objects. */
+struct embed_outside {
+	struct embed_outside *next, **at; /* of the device */
+	struct embed_context *ctx; /* counts its bytes */
+	struct vn_hbm hbm; /* base: where it is anyway, or is mapped */
+	u32 refs;
 	u64 bytes;
-	u32 access;
+	bool mapped; /* else locked */
+	int fd; /* of a dma-buf that is told of accesses, or -1 */
+};
+
+/* A window of a context; the engine knows it as the owner of its slot. */
+struct embed_window {
+	struct embed_window *next, **at; /* of the context */
+	struct embed_context *ctx;
+	struct embed_mem *mem; /* HBM, or NULL ... */
+	struct embed_outside *outside; /* ... and other memory */
+	struct embed_window *parts; /* of it, whoever made them: they end with it */
+	struct embed_window *part_next, **part_at; /* of the same; NULL: it is part of none */
+	u64 offset, bytes; /* in the memory */
+	u32 chip, key, access;
 };
 
 /* What WINDOW_IMPORT gave out; in this home only a name for memory in reach anyway. */
@@ -194,6 +224,8 @@ struct embed_context {
 	struct vn_window_table own;
 	struct embed_mem *mems;
 	struct embed_window *windows;
+	u32 nwindows;
+	u64 outside_bytes; /* of other memory than HBM under them */
 	struct embed_import *imports;
 	struct embed_queue *queues[EMBED_QUEUES_MAX];
 	pthread_mutex_t plans_lock;
@@ -291,13 +323,40 @@ pid_t embed_gates_pass(u64 deadline);
 /* window.c */
 int embed_window_create(struct embed_context *ctx, struct vn_window_create *a);
 int embed_window_invalidate(struct embed_context *ctx, struct vn_window_invalidate *a);
+int embed_window_bind(struct embed_context *ctx, struct vn_window_bind *a);
+void embed_window_release_all(struct embed_context *ctx);
+
+/* import.c */
 int embed_window_import(struct embed_context *ctx, struct vn_window_import *a);
 int embed_window_release(struct embed_context *ctx, struct vn_window_release *a);
-void embed_window_release_all(struct embed_context *ctx);
+void embed_import_release_all(struct embed_context *ctx);
+
+/* outside.c: under objects */
+/* What a call wants a window over; *offset: where the window begins in it. As WINDOW_CREATE. */
+int embed_outside_new(struct embed_context *ctx, const struct vn_window_create *a,
+		      struct embed_outside **to, u64 *offset);
+void embed_outside_put(struct embed_outside *o);
+
+/* user_memory.c: locks, or lets go of, whole pages; each as often as it was locked */
+int embed_user_lock(u8 *base, u64 bytes);
+void embed_user_unlock(u8 *base, u64 bytes);
+
+/* export.c */
+int embed_mem_export(struct embed_context *ctx, struct vn_mem_export *a);
+void embed_exports_free(struct embed_mem *m); /* objects held, as for the next */
+/* Exports on these chips that somebody still has; moving: of what has a copy alone. */
+void embed_exports_holder(struct embed_device *dev, const struct vn_moves *moves, bool moving,
+			  struct embed_holder *h);
+
+/* domain.c */
 int embed_domain_new(struct embed_device *dev, struct embed_domain **dom);
 void embed_domain_put(struct embed_domain *dom); /* objects held */
 int embed_domain_export(struct embed_context *ctx, struct vn_domain_export *a);
 int embed_domain_join(struct embed_context *ctx, struct vn_domain_join *a);
+/* The table of a chip, with room for one more; objects held. */
+int embed_domain_table(struct embed_domain *dom, u32 chip, struct vn_window_table **to);
+/* What a key names, or NULL and -ENOENT or -ESTALE; objects held. */
+struct embed_window *embed_domain_find(struct embed_domain *dom, u32 chip, u32 key, int *err);
 /* A slot for one more window in a table; objects held. */
 int embed_table_room(struct vn_window_table *t);
 void embed_table_free(struct vn_window_table *t);

@@ -17,10 +17,10 @@ __attribute__((no_sanitize("thread"))) static void poison(const struct vn_hbm *h
 		WRITE_ONCE(((u64 *)h->base)[i], ~0ull);
 }
 
-static bool among(const struct embed_mem *m, const u16 *chip, u32 n)
+static bool among(const struct vn_hbm *h, const u16 *chip, u32 n)
 {
 	for (u32 i = 0; i < n; i++)
-		if (chip[i] == m->hbm.chip)
+		if (chip[i] == h->chip)
 			return true;
 	return false;
 }
@@ -29,19 +29,23 @@ static bool among(const struct embed_mem *m, const u16 *chip, u32 n)
 static void lose(struct embed_device *dev, const u16 *chip, u32 n)
 {
 	struct embed_context *ctx;
+	struct embed_outside *o;
 	struct embed_mem *m;
 
 	if (!n)
 		return;
 	for (ctx = dev->contexts; ctx; ctx = ctx->next)
 		for (m = ctx->mems; m; m = m->next)
-			if (among(m, chip, n))
+			if (among(&m->hbm, chip, n))
 				WRITE_ONCE(m->hbm.lost, 1);
+	for (o = dev->outside; o; o = o->next)
+		if (among(&o->hbm, chip, n))
+			WRITE_ONCE(o->hbm.lost, 1);
 	/* Who saw it before has done what he began. */
 	embed_runners_wait(dev);
 	for (ctx = dev->contexts; ctx; ctx = ctx->next)
 		for (m = ctx->mems; m; m = m->next)
-			if (among(m, chip, n))
+			if (among(&m->hbm, chip, n))
 				poison(&m->hbm);
 }
 

@@ -106,7 +106,7 @@ static void give_back(struct embed_context *ctx, struct embed_mem *m)
 
 	/* From here on nobody else begins with it. */
 	m->leaving = true;
-	while (m->move && m->move->copying)
+	while (m->exporting || (m->move && m->move->copying))
 		pthread_cond_wait(&ctx->dev->unfenced, &ctx->dev->objects);
 	vn_table_kill(vn_table_find(&ctx->own, m->name, &status));
 	embed_runners_pass(ctx->dev);
@@ -114,6 +114,7 @@ static void give_back(struct embed_context *ctx, struct embed_mem *m)
 	used = &ctx->dev->hbm_used[m->hbm.chip];
 	WRITE_ONCE(*used, *used - m->hbm.bytes);
 	embed_move_free(m);
+	embed_exports_free(m);
 	munmap(m->hbm.base, m->hbm.bytes);
 	for (at = &ctx->mems; *at != m; at = &(*at)->next)
 		;

@@ -120,20 +120,18 @@ static int put_owner(struct nl_msg *msg, const struct embed_context *ctx)
 static int tell_context(struct embed_context *ctx, struct embed_reply *r)
 {
 	struct nl_msg *msg = embed_message(r, VN_NL_CMD_CONTEXT, NLM_F_MULTI);
-	u32 queues = 0, windows = 0;
+	u32 queues = 0;
 	u64 used = 0;
 
 	for (u32 i = 0; i < EMBED_QUEUES_MAX; i++)
 		queues += ctx->queues[i] != NULL;
-	for (const struct embed_window *w = ctx->windows; w; w = w->next)
-		windows++;
 	for (const struct embed_mem *m = ctx->mems; m; m = m->next)
 		used += m->hbm.bytes;
 	return embed_reply_add(
 		r, msg,
 		msg && (put_owner(msg, ctx) || nla_put_u64(msg, VN_NL_A_HBM_USED, used) ||
 			nla_put_u32(msg, VN_NL_A_QUEUES, queues) ||
-			nla_put_u32(msg, VN_NL_A_WINDOWS, windows) ||
+			nla_put_u32(msg, VN_NL_A_WINDOWS, ctx->nwindows) ||
 			nla_put_u64(msg, VN_NL_A_FENCE_WAITS, READ_ONCE(ctx->fence_waits))));
 }
 

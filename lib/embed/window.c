@@ -1,273 +1,255 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Windows and domains of the embedded device. */
+/* Windows of the embedded device. All below objects. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "embed.h"
 
-/* Domains somebody exported; an fd is recognised by its inode. */
-static pthread_mutex_t exports_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct embed_domain *exports;
-
-int embed_domain_new(struct embed_device *dev, struct embed_domain **to)
+static struct vn_window_table *table_of(const struct embed_window *w)
 {
-	struct embed_domain *dom = calloc(1, sizeof(*dom));
+	return w->ctx->domain->table.chip[w->chip];
+}
 
-	if (!dom)
-		return -ENOMEM;
-	dom->dev = dev;
-	dom->refs = 1;
-	dom->fd = -1;
-	*to = dom;
+static struct vn_hbm *hbm_of(const struct embed_window *w)
+{
+	return w->outside ? &w->outside->hbm : &w->mem->hbm;
+}
+
+/* ---- lists: O(1), there may be a million -------------------------------------------- */
+
+static void list_add(struct embed_window *w)
+{
+	w->at = &w->ctx->windows;
+	w->next = *w->at;
+	if (w->next)
+		w->next->at = &w->next;
+	*w->at = w;
+	w->ctx->nwindows++;
+}
+
+static void list_remove(struct embed_window *w)
+{
+	*w->at = w->next;
+	if (w->next)
+		w->next->at = w->at;
+	w->ctx->nwindows--;
+}
+
+static void part_add(struct embed_window *w, struct embed_window *parent)
+{
+	w->part_at = &parent->parts;
+	w->part_next = *w->part_at;
+	if (w->part_next)
+		w->part_next->part_at = &w->part_next;
+	*w->part_at = w;
+}
+
+static void part_remove(struct embed_window *w)
+{
+	if (!w->part_at)
+		return;
+	*w->part_at = w->part_next;
+	if (w->part_next)
+		w->part_next->part_at = w->part_at;
+}
+
+/* ---- beginning ------------------------------------------------------------------------ */
+
+/* It lies on own HBM. */
+static int place_own(struct embed_window *w, u64 addr)
+{
+	u64 off = addr & VN_ADDR_OFFSET_MASK;
+	struct vn_window *own;
+	u32 status;
+
+	own = vn_table_find(&w->ctx->own, vn_addr_name(addr), &status);
+	if (!own || own->chip != w->chip || ((struct embed_mem *)own->owner)->leaving)
+		return -ENOENT;
+	if (off > own->bytes || w->bytes > own->bytes - off)
+		return -EINVAL;
+	w->mem = own->owner;
+	w->offset = off;
 	return 0;
 }
 
-void embed_domain_put(struct embed_domain *dom)
+/* It is part of another. */
+static int place_part(struct embed_window *w, const struct vn_window_create *a,
+		      struct embed_window **parent)
 {
-	struct embed_domain **at;
+	struct embed_window *p;
+	int err;
 
-	if (--dom->refs)
-		return;
-	pthread_mutex_lock(&exports_lock);
-	for (at = &exports; *at && *at != dom; at = &(*at)->next)
-		;
-	if (*at)
-		*at = dom->next;
-	pthread_mutex_unlock(&exports_lock);
-	if (dom->fd >= 0)
-		close(dom->fd);
-	for (u32 i = 0; i < VN_MAX_CHIPS; i++) {
-		if (!dom->table.chip[i])
-			continue;
-		embed_table_free(dom->table.chip[i]);
-		free(dom->table.chip[i]);
-	}
-	free(dom);
+	p = embed_domain_find(w->ctx->domain, w->chip, a->parent, &err);
+	if (!p)
+		return err;
+	if ((p->access & w->access) != w->access)
+		return -EACCES;
+	if (a->addr > p->bytes || w->bytes > p->bytes - a->addr)
+		return -EINVAL;
+	w->mem = p->mem;
+	w->outside = p->outside;
+	w->offset = p->offset + a->addr;
+	*parent = p;
+	return 0;
 }
 
-int embed_domain_export(struct embed_context *ctx, struct vn_domain_export *a)
+static int place(struct embed_window *w, const struct vn_window_create *a,
+		 struct embed_window **parent)
 {
-	struct embed_domain *dom;
-	struct stat st;
-	int err = 0;
-
-	pthread_mutex_lock(&ctx->dev->objects);
-	dom = ctx->domain;
-	pthread_mutex_lock(&exports_lock);
-	if (dom->fd < 0) {
-		dom->fd = memfd_create("vneuron-domain", MFD_CLOEXEC);
-		err = dom->fd < 0 || fstat(dom->fd, &st) ? -errno : 0;
-		if (!err) {
-			dom->inode = st.st_ino;
-			dom->device = st.st_dev;
-			dom->next = exports;
-			exports = dom;
-		}
-	}
-	if (!err) {
-		a->fd = fcntl(dom->fd, F_DUPFD_CLOEXEC, 0);
-		err = a->fd < 0 ? -errno : 0;
-	}
-	pthread_mutex_unlock(&exports_lock);
-	pthread_mutex_unlock(&ctx->dev->objects);
-	return err;
+	if (a->flags & VN_WINDOW_PARENT)
+		return place_part(w, a, parent);
+	if (a->flags & (VN_WINDOW_USER | VN_WINDOW_DMABUF))
+		return embed_outside_new(w->ctx, a, &w->outside, &w->offset);
+	return place_own(w, a->addr);
 }
 
-int embed_domain_join(struct embed_context *ctx, struct vn_domain_join *a)
+/* Its key resolves; nothing fails any more. */
+static void begin(struct embed_window *w)
 {
-	struct embed_device *dev = ctx->dev;
-	struct embed_domain *dom;
-	struct stat st;
-	int err = 0;
-
-	if (fstat(a->fd, &st))
-		return -EBADF;
-	pthread_mutex_lock(&dev->objects);
-	pthread_mutex_lock(&exports_lock);
-	for (dom = exports; dom; dom = dom->next)
-		if (dom->inode == st.st_ino && dom->device == st.st_dev && dom->dev == dev)
-			break;
-	if (dom)
-		dom->refs++;
-	pthread_mutex_unlock(&exports_lock);
-	if (!dom)
-		err = -EBADF;
-	else if (dom != ctx->domain && (ctx->windows || ctx->imports))
-		err = -EBUSY;
-	if (!err) {
-		embed_domain_put(ctx->domain);
-		ctx->domain = dom;
-	} else if (dom) {
-		embed_domain_put(dom);
-	}
-	pthread_mutex_unlock(&dev->objects);
-	return err;
-}
-
-/* The table of a chip, with room for one more. */
-static int table_for(struct embed_domain *dom, u32 chip, struct vn_window_table **to)
-{
-	struct vn_window_table *t = dom->table.chip[chip];
-
-	if (!t) {
-		t = malloc(sizeof(*t));
-		if (!t)
-			return -ENOMEM;
-		vn_table_init(t, 16);
-		vn_store_release(&dom->table.chip[chip], t);
-	}
-	*to = t;
-	return embed_table_room(t);
+	if (w->mem)
+		w->mem->windows++;
+	w->ctx->dev->windows[w->chip]++;
+	list_add(w);
 }
 
 int embed_window_create(struct embed_context *ctx, struct vn_window_create *a)
 {
-	u64 off = a->addr & VN_ADDR_OFFSET_MASK;
-	struct embed_device *dev = ctx->dev;
+	struct embed_window *w = calloc(1, sizeof(*w)), *parent = NULL;
 	struct vn_window_table *t;
-	struct embed_window *w;
-	struct vn_window *own;
-	u32 status;
-	int err = 0;
+	int err;
 
-	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
-	pthread_mutex_lock(&dev->objects);
-	own = vn_table_find(&ctx->own, vn_addr_name(a->addr), &status);
-	if (!own || own->chip != a->chip || ((struct embed_mem *)own->owner)->leaving)
-		err = -ENOENT;
-	else if (off > own->bytes || a->bytes > own->bytes - off)
-		err = -EINVAL;
-	else
-		err = table_for(ctx->domain, a->chip, &t);
+	w->ctx = ctx;
+	w->chip = a->chip;
+	w->bytes = a->bytes;
+	w->access = a->access;
+	pthread_mutex_lock(&ctx->dev->objects);
+	err = embed_domain_table(ctx->domain, a->chip, &t) ?: place(w, a, &parent);
 	if (!err) {
-		w->mem = own->owner;
-		w->chip = a->chip;
-		w->bytes = a->bytes;
-		w->access = a->access;
-		w->key = vn_table_open(t, own->hbm, off, a->bytes, a->access, ctx);
-		w->next = ctx->windows;
-		ctx->windows = w;
-		w->mem->windows++;
-		dev->windows[a->chip]++;
+		w->key = vn_table_open(t, hbm_of(w), w->offset, w->bytes, w->access, w);
+		if (parent)
+			part_add(w, parent);
+		if (parent && w->outside)
+			w->outside->refs++;
+		begin(w);
 		a->key = w->key;
 	}
-	pthread_mutex_unlock(&dev->objects);
+	pthread_mutex_unlock(&ctx->dev->objects);
 	if (err)
 		free(w);
 	return err;
 }
 
-/* objects held */
-static void end_window(struct embed_context *ctx, struct embed_window **at)
+/* ---- ending ----------------------------------------------------------------------------- */
+
+/*
+ * The keys of it and of all its parts stop resolving, and nobody lists them any more: they
+ * follow *tail, by part_next. Then wait for the runners, then end().
+ */
+static void doom(struct embed_window *w, struct embed_window ***tail)
 {
-	struct embed_window *w = *at;
-	struct vn_window_table *t = ctx->domain->table.chip[w->chip];
 	u32 status;
 
-	vn_table_kill(vn_table_find(t, w->key, &status));
-	embed_runners_pass(ctx->dev);
-	vn_table_close(t, w->key);
-	w->mem->windows--;
-	ctx->dev->windows[w->chip]--;
-	*at = w->next;
-	free(w);
+	part_remove(w);
+	w->part_next = NULL;
+	**tail = w;
+	*tail = &w->part_next;
+	/* It gets longer on the way. */
+	for (; w; w = w->part_next) {
+		vn_table_kill(vn_table_find(table_of(w), w->key, &status));
+		list_remove(w);
+		if (!w->parts)
+			continue;
+		**tail = w->parts;
+		while (**tail)
+			*tail = &(**tail)->part_next;
+	}
 }
 
-/* What a key is that no live window of the domain has. */
-static int no_window(struct vn_window_table *t, u32 key)
+/* No runner is at them any more. The slot of `kept` is another's already. */
+static void end(struct embed_window *w, const struct embed_window *kept)
 {
-	u32 status = VN_BAD_KEY;
+	struct embed_window *next;
 
-	if (t)
-		vn_table_find(t, key, &status);
-	return status == VN_STALE_KEY ? -ESTALE : -ENOENT;
+	for (; w; w = next) {
+		next = w->part_next;
+		if (w != kept)
+			vn_table_close(table_of(w), w->key);
+		if (w->mem)
+			w->mem->windows--;
+		if (w->outside)
+			embed_outside_put(w->outside);
+		w->ctx->dev->windows[w->chip]--;
+		free(w);
+	}
+}
+
+/* The window of that key that this context made. */
+static struct embed_window *own_window(struct embed_context *ctx, u32 chip, u32 key, int *err)
+{
+	struct embed_window *w = embed_domain_find(ctx->domain, chip, key, err);
+
+	if (w && w->ctx != ctx)
+		*err = -EACCES;
+	return *err ? NULL : w;
 }
 
 int embed_window_invalidate(struct embed_context *ctx, struct vn_window_invalidate *a)
 {
-	struct vn_window_table *t;
-	struct embed_window **at;
-	u32 status;
-	int err = 0;
+	struct embed_window *w, *ending = NULL, **tail = &ending;
+	int err;
 
 	pthread_mutex_lock(&ctx->dev->objects);
-	t = ctx->domain->table.chip[a->chip];
-	for (at = &ctx->windows; *at; at = &(*at)->next)
-		if ((*at)->chip == a->chip && (*at)->key == a->key)
-			break;
-	if (*at)
-		end_window(ctx, at);
-	else
-		err = t && vn_table_find(t, a->key, &status) ? -EACCES : no_window(t, a->key);
+	w = own_window(ctx, a->chip, a->key, &err);
+	if (w) {
+		doom(w, &tail);
+		embed_runners_pass(ctx->dev);
+		end(ending, NULL);
+	}
 	pthread_mutex_unlock(&ctx->dev->objects);
 	return err;
 }
 
-int embed_window_import(struct embed_context *ctx, struct vn_window_import *a)
+int embed_window_bind(struct embed_context *ctx, struct vn_window_bind *a)
 {
-	struct embed_import *imp = calloc(1, sizeof(*imp));
-	struct vn_window_table *t;
-	struct vn_window *w;
-	u32 status;
-	int err = 0;
+	struct embed_window *w = calloc(1, sizeof(*w)), *was, *ending = NULL, **tail = &ending;
+	int err;
 
-	if (!imp)
-		return -ENOMEM;
-	pthread_mutex_lock(&ctx->dev->objects);
-	t = ctx->domain->table.chip[a->chip];
-	w = t ? vn_table_find(t, a->key, &status) : NULL;
 	if (!w)
-		err = no_window(t, a->key);
-	else if ((w->access & a->access) != a->access)
-		err = -EACCES;
-	else if ((w->offset | w->bytes) & (VN_HBM_PAGE - 1))
-		err = -EINVAL;
+		return -ENOMEM;
+	w->ctx = ctx;
+	w->chip = a->chip;
+	w->bytes = a->bytes;
+	w->access = a->access;
+	pthread_mutex_lock(&ctx->dev->objects);
+	was = own_window(ctx, a->chip, a->key, &err);
+	if (was)
+		err = was->outside || was->part_at ? -EINVAL : place_own(w, a->addr);
 	if (!err) {
-		a->mmap_offset = (uintptr_t)(w->hbm->base + w->offset);
-		a->bytes = w->bytes;
-		imp->offset = a->mmap_offset;
-		imp->next = ctx->imports;
-		ctx->imports = imp;
+		doom(was, &tail);
+		embed_runners_pass(ctx->dev);
+		w->key = vn_table_reopen(table_of(w), was->key, hbm_of(w), w->offset, w->bytes,
+					 w->access, w);
+		begin(w);
+		end(ending, was);
+		a->key = w->key;
 	}
 	pthread_mutex_unlock(&ctx->dev->objects);
 	if (err)
-		free(imp);
+		free(w);
 	return err;
-}
-
-int embed_window_release(struct embed_context *ctx, struct vn_window_release *a)
-{
-	struct embed_import **at, *imp;
-	bool found;
-
-	pthread_mutex_lock(&ctx->dev->objects);
-	for (at = &ctx->imports; *at && (*at)->offset != a->mmap_offset; at = &(*at)->next)
-		;
-	imp = *at;
-	if (imp)
-		*at = imp->next;
-	pthread_mutex_unlock(&ctx->dev->objects);
-	found = imp;
-	free(imp);
-	return found ? 0 : -ENOENT;
 }
 
 void embed_window_release_all(struct embed_context *ctx)
 {
-	struct embed_import *imp;
+	struct embed_window *ending = NULL, **tail = &ending;
 
 	pthread_mutex_lock(&ctx->dev->objects);
 	while (ctx->windows)
-		end_window(ctx, &ctx->windows);
+		doom(ctx->windows, &tail);
+	if (ending)
+		embed_runners_pass(ctx->dev);
+	end(ending, NULL);
 	pthread_mutex_unlock(&ctx->dev->objects);
-	while ((imp = ctx->imports)) {
-		ctx->imports = imp->next;
-		free(imp);
-	}
 }

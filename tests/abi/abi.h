@@ -391,13 +391,13 @@ TAP_FN int touch(volatile uint8_t *p, bool write)
 	return sig;
 }
 
-/* Two pages of which the second is not mapped. */
+/* Two pages of which the second can't be touched, and is nobody else's either. */
 TAP_FN uint8_t *page_before_nothing(void)
 {
 	uint8_t *p =
 		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	must(p != MAP_FAILED && !munmap(p + PAGE, PAGE));
+	must(p != MAP_FAILED && !mprotect(p + PAGE, PAGE, PROT_NONE));
 	return p;
 }
 

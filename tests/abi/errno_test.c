@@ -161,6 +161,84 @@ static void test_windows(void)
 	munmap(m.ptr, m.bytes);
 }
 
+/* Windows that are not over own HBM, and those that become others. */
+static void test_kinds(void)
+{
+	struct mem m = mem_alloc(ctx, 0, 4 * PAGE);
+	uint8_t *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *ro = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *hole = page_before_nothing();
+	int null = open("/dev/null", O_RDWR);
+	uint32_t key, user;
+	struct vn_window_create c = {
+		.size = sizeof(c), .addr = (uintptr_t)p, .bytes = 1, .access = 2, .flags = VN_WINDOW_USER
+	};
+
+	must(p != MAP_FAILED && ro != MAP_FAILED);
+#define CREATE(want, ...) gives(want, WINDOW_CREATE, vn_window_create, __VA_ARGS__)
+#define USER .flags = VN_WINDOW_USER, .access = 2
+#define DMABUF .flags = VN_WINDOW_DMABUF, .access = 2, .bytes = 1
+	CREATE(-EINVAL, .flags = 1, .access = 2, .addr = m.addr, .bytes = 1);
+	CREATE(-EINVAL, .flags = 16, .access = 2, .addr = m.addr, .bytes = 1);
+	CREATE(-EINVAL, .flags = 1u << 31, .access = 2, .addr = m.addr, .bytes = 1);
+	CREATE(-EINVAL, .flags = 6, .access = 2, .addr = (uintptr_t)p, .bytes = 1);
+	CREATE(-EINVAL, .flags = 10, .access = 2, .addr = (uintptr_t)p, .bytes = 1);
+	CREATE(-EINVAL, .flags = 12, .access = 2, .bytes = 1);
+	CREATE(-EINVAL, .parent = 1, .access = 2, .addr = m.addr, .bytes = 1);
+	CREATE(-EINVAL, .fd = 1, .access = 2, .addr = m.addr, .bytes = 1);
+	CREATE(-EINVAL, USER, .addr = (uintptr_t)p, .bytes = 0);
+	CREATE(-EINVAL, USER, .addr = (uintptr_t)p, .bytes = VN_BYTES_MAX + 1);
+	CREATE(-EACCES, USER, .chip = 2, .addr = (uintptr_t)p, .bytes = 1);
+	CREATE(-ENODEV, USER, .chip = chips, .addr = (uintptr_t)p, .bytes = 1);
+	CREATE(-EFAULT, USER, .addr = 0, .bytes = 1);
+	CREATE(-EFAULT, USER, .addr = ~0ull, .bytes = 1);
+	CREATE(-EFAULT, USER, .addr = 0xffffffff80000000ull, .bytes = 1);
+	CREATE(-EFAULT, USER, .addr = 0x8000000000000000ull, .bytes = 1);
+	CREATE(-EFAULT, USER, .addr = (uintptr_t)hole + PAGE - 1, .bytes = 2);
+	CREATE(-EFAULT, USER, .addr = (uintptr_t)ro, .bytes = 1);
+	CREATE(-EFAULT, USER, .addr = (uintptr_t)m.ptr, .bytes = 1);
+	CREATE(-EBADF, DMABUF, .fd = -1);
+	CREATE(-EBADF, DMABUF, .fd = 1 << 30);
+	CREATE(-EBADF, DMABUF, .fd = null);
+	CREATE(-EBADF, DMABUF, .fd = ctx);
+	CREATE(-ENOENT, .flags = VN_WINDOW_PARENT, .access = 2, .bytes = 1, .parent = 65537);
+	must(!call(ctx, VN_IOCTL_WINDOW_CREATE, &c));
+	user = c.key;
+	gives(-EINVAL, WINDOW_IMPORT, vn_window_import, .key = user, .access = 2);
+
+#define BIND(want, ...) gives(want, WINDOW_BIND, vn_window_bind, __VA_ARGS__)
+	key = window_create(ctx, &m, 0, PAGE, ACCESS_ALL);
+	BIND(-ENODEV, .chip = chips, .key = key, .addr = m.addr, .bytes = 1, .access = 2);
+	BIND(-EINVAL, .key = key, .addr = m.addr, .bytes = 0, .access = 2);
+	BIND(-EINVAL, .key = key, .addr = m.addr, .bytes = 4 * PAGE + 1, .access = 2);
+	BIND(-EINVAL, .key = key, .addr = m.addr, .bytes = 1, .access = 0);
+	BIND(-EINVAL, .key = key, .addr = m.addr, .bytes = 1, .access = 2, .reserved = 1);
+	BIND(-ENOENT, .key = key, .addr = 0, .bytes = 1, .access = 2);
+	BIND(-ENOENT, .key = 0, .addr = m.addr, .bytes = 1, .access = 2);
+	BIND(-ENOENT, .chip = 1, .key = key, .addr = m.addr, .bytes = 1, .access = 2);
+	BIND(-EINVAL, .key = user, .addr = m.addr, .bytes = 1, .access = 2);
+	BIND(0, .key = key, .addr = m.addr, .bytes = 1, .access = 2);
+	BIND(-ESTALE, .key = key, .addr = m.addr, .bytes = 1, .access = 2);
+	must(!window_invalidate(ctx, 0, key + 65536) && !window_invalidate(ctx, 0, user));
+
+#define EXPORT(want, ...) gives(want, MEM_EXPORT, vn_mem_export, __VA_ARGS__)
+	EXPORT(-ENODEV, .chip = chips, .addr = m.addr, .bytes = PAGE);
+	EXPORT(-ENOENT, .chip = 1, .addr = m.addr, .bytes = PAGE);
+	EXPORT(-ENOENT, .addr = 0, .bytes = PAGE);
+	EXPORT(-EINVAL, .addr = m.addr, .bytes = 0);
+	EXPORT(-EINVAL, .addr = m.addr, .bytes = 1);
+	EXPORT(-EINVAL, .addr = m.addr + 8, .bytes = PAGE);
+	EXPORT(-EINVAL, .addr = m.addr, .bytes = 5 * PAGE);
+	EXPORT(-EINVAL, .addr = m.addr + 4 * PAGE, .bytes = PAGE);
+	EXPORT(-EINVAL, .addr = m.addr + PAGE, .bytes = ~0ull << 12);
+	EXPORT(-EINVAL, .addr = m.addr, .bytes = PAGE, .flags = 2);
+	munmap(p, 4 * PAGE);
+	munmap(ro, PAGE);
+	munmap(hole, PAGE);
+	munmap(m.ptr, m.bytes);
+	close(null);
+}
+
 static void test_join(int with)
 {
 	int null = open("/dev/null", O_RDWR), chip = open_chip(0), other = open_context();
@@ -203,6 +281,7 @@ static void test_join(int with)
 
 static void test_export(void)
 {
+	struct mem m = mem_alloc(ctx, 0, PAGE);
 	struct rlimit was, none;
 
 	must(!getrlimit(RLIMIT_NOFILE, &was));
@@ -210,6 +289,7 @@ static void test_export(void)
 	none.rlim_cur = 3;
 	must(!setrlimit(RLIMIT_NOFILE, &none));
 	gives(-EMFILE, DOMAIN_EXPORT, vn_domain_export, .fd = -1);
+	gives(-EMFILE, MEM_EXPORT, vn_mem_export, .addr = m.addr, .bytes = PAGE);
 	must(!setrlimit(RLIMIT_NOFILE, &was));
 }
 
@@ -516,6 +596,8 @@ int main(void)
 	test_memory();
 	fresh();
 	test_windows();
+	fresh();
+	test_kinds();
 	fresh();
 	test_export();
 	test_join(ctx);

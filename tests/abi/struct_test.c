@@ -44,6 +44,8 @@ union any {
 	struct vn_status_destroy status_destroy;
 	struct vn_sled_query sled;
 	struct vn_drain_open drain;
+	struct vn_window_bind bind;
+	struct vn_mem_export mem_export;
 };
 
 /* ---- a valid argument, and back to how it was --------------------------- */
@@ -113,6 +115,36 @@ static void prep_invalidate(union any *a)
 	w.live = true;
 	a->invalidate.chip = CHIP;
 	a->invalidate.key = w.key;
+}
+
+static void prep_bind(union any *a)
+{
+	if (!w.live)
+		w.key = window_create(w.ctx, &w.mem, 0, PAGE, VN_ACCESS_REMOTE_READ);
+	w.live = true;
+	a->bind.chip = CHIP;
+	a->bind.key = w.key;
+	a->bind.addr = w.mem.addr;
+	a->bind.bytes = PAGE;
+	a->bind.access = VN_ACCESS_REMOTE_READ;
+}
+
+static void undo_bind(const union any *a)
+{
+	must(a->bind.key == w.key + 65536);
+	w.key = a->bind.key;
+}
+
+static void prep_mem_export(union any *a)
+{
+	a->mem_export.chip = CHIP;
+	a->mem_export.addr = w.mem.addr;
+	a->mem_export.bytes = PAGE;
+}
+
+static void undo_mem_export(const union any *a)
+{
+	must(!close(a->mem_export.fd));
 }
 
 static void prep_import(union any *a)
@@ -256,11 +288,12 @@ static const struct row {
 	bool chip_node;
 	void (*prep)(union any *a);
 	void (*undo)(const union any *a); /* after success */
-	struct field reserved[2];
+	struct field reserved[3];
 	struct field flags;
 	uint32_t known; /* bits of flags */
 	struct field out[14];
 	struct field odd[2]; /* outputs that may be all ones */
+	struct field changed; /* an input that is an output, too */
 } rows[] = {
 #define ROW(nr, type) GROWN(nr, type, 0)
 #define GROWN(nr, type, was)                                                                       \
@@ -283,7 +316,8 @@ static const struct row {
 	  .reserved = { F(vn_mem_alloc, reserved) }, .flags = F(vn_mem_alloc, flags),
 	  .out = { F(vn_mem_alloc, addr), F(vn_mem_alloc, mmap_offset) } },
 	{ ROW(MEM_FREE, vn_mem_free), false, prep_free, undo_end },
-	{ ROW(WINDOW_CREATE, vn_window_create), false, prep_window, undo_window,
+	{ GROWN(WINDOW_CREATE, vn_window_create, 32), false, prep_window, undo_window,
+	  .reserved = { F(vn_window_create, queue), F(vn_window_create, user_data) },
 	  .flags = F(vn_window_create, access), .known = ACCESS_ALL,
 	  .out = { F(vn_window_create, key) } },
 	{ ROW(WINDOW_INVALIDATE, vn_window_invalidate), false, prep_invalidate, undo_end,
@@ -323,13 +357,22 @@ static const struct row {
 		   F(vn_sled_query, reason) },
 	  .odd = { F(vn_sled_query, numa_node), F(vn_sled_query, uid) } },
 	{ GROWN(DRAIN_OPEN, vn_drain_open, 120), false, prep_dry_run, NULL,
-	  .reserved = { F(vn_drain_open, uid), F(vn_drain_open, reserved) },
+	  .reserved = { F(vn_drain_open, uid), F(vn_drain_open, reserved),
+			F(vn_drain_open, reserved1) },
 	  .flags = F(vn_drain_open, flags),
 	  .known = VN_DRAIN_DRY_RUN | VN_DRAIN_BACK | VN_DRAIN_RESTORE | VN_DRAIN_MAINTAIN,
 	  .out = { F(vn_drain_open, chips), F(vn_drain_open, free_slots),
 		   F(vn_drain_open, contexts), F(vn_drain_open, bytes), F(vn_drain_open, rate),
-		   F(vn_drain_open, pause_ns), F(vn_drain_open, time_ns), F(vn_drain_open, slot) },
+		   F(vn_drain_open, pause_ns), F(vn_drain_open, time_ns), F(vn_drain_open, slot),
+		   F(vn_drain_open, exports), F(vn_drain_open, holder),
+		   F(vn_drain_open, holder_pid) },
 	  .odd = { F(vn_drain_open, fd) } },
+	{ ROW(WINDOW_BIND, vn_window_bind), false, prep_bind, undo_bind,
+	  .reserved = { F(vn_window_bind, reserved) }, .flags = F(vn_window_bind, access),
+	  .known = ACCESS_ALL, .changed = F(vn_window_bind, key) },
+	{ ROW(MEM_EXPORT, vn_mem_export), false, prep_mem_export, undo_mem_export,
+	  .flags = F(vn_mem_export, flags), .known = VN_EXPORT_WRITE,
+	  .out = { F(vn_mem_export, fd) } },
 };
 
 /* A buffer longer than any struct, and what was in it before the call. */
@@ -459,6 +502,7 @@ static void test_outputs(const struct row *r)
 	}
 	for (uint32_t i = 0; i < ARRAY_SIZE(r->odd); i++)
 		memset(written + r->odd[i].off, true, r->odd[i].bytes);
+	memset(written + r->changed.off, true, r->changed.bytes);
 	for (uint32_t i = 0; i < sizeof(buf); i++)
 		if (!(i < sizeof(a) && written[i]))
 			changed += buf[i] != before[i];
@@ -499,7 +543,7 @@ static void test_pointers(const struct row *r)
 	}
 	tap_ok(!wrong, "%s: a struct that ends nowhere is EFAULT (%u are not)", r->name, wrong);
 
-	if (r->out[0].bytes) {
+	if (r->out[0].bytes || r->changed.bytes) {
 		memcpy(page, &a, r->bytes);
 		must(!mprotect(page, PAGE, PROT_READ));
 		wrong = call(w.ctx, r->cmd, page) != -EFAULT;

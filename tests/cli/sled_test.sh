@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 
 plan='sled:n to:n chips:n free_slots:n short_slots:n targets:a contexts:n bytes:n rate:n pause_ns:n
-	budget_ns:n time_ns:n windows:n holders:a'
+	budget_ns:n time_ns:n exports:n exports_context:n exports_pid:n windows:n holders:a'
 
 good "sled list" sled list
 says '^SLED +STATE +CHIPS +RACK +NODE +USED +OPERATION +UID +REASON$' "has its columns"

@@ -11,7 +11,7 @@
 #define SLEDS 5u
 
 union any {
-	u8 byte[184];
+	u8 byte[200];
 	struct vn_query query;
 	struct vn_chip_attach attach;
 	struct vn_chip_query chip_query;
@@ -33,6 +33,8 @@ union any {
 	struct vn_sled_query sled;
 	struct vn_drain_open drain;
 	struct vn_drain_step step;
+	struct vn_window_bind bind;
+	struct vn_mem_export mem_export;
 };
 
 static const struct {
@@ -47,7 +49,7 @@ static const struct {
 	{ VN_IOCTL_MEM_ALLOC, 40, VN_ON_SERVER, { .mem_alloc = { .chip = 7, .bytes = 1 } } },
 	{ VN_IOCTL_MEM_FREE, 16, VN_ON_SERVER, { .mem_free = { .chip = 7, .addr = 1 } } },
 	{ VN_IOCTL_WINDOW_CREATE,
-	  32,
+	  56,
 	  VN_ON_SERVER,
 	  { .window = { .chip = 7, .bytes = 1, .access = 15 } } },
 	{ VN_IOCTL_WINDOW_INVALIDATE, 16, VN_ON_SERVER, { .invalidate = { .chip = 7, .key = 1 } } },
@@ -72,10 +74,15 @@ static const struct {
 	{ VN_IOCTL_STATUS_DESTROY, 16, VN_ON_SERVER, { .status_destroy = { .mmap_offset = 1 } } },
 	{ VN_IOCTL_SLED_QUERY, 112, VN_ON_SERVER, { .sled = { .sled = 4 } } },
 	{ VN_IOCTL_DRAIN_OPEN,
-	  184,
+	  200,
 	  VN_ON_SERVER,
 	  { .drain = { .sled = 4, .to = VN_ANY_SLED, .operation = 1, .budget_ns = 1 } } },
-	{ VN_IOCTL_DRAIN_STEP, 96, VN_ON_SESSION, { .step = { .to = VN_SLED_PRECOPY } } },
+	{ VN_IOCTL_DRAIN_STEP, 112, VN_ON_SESSION, { .step = { .to = VN_SLED_PRECOPY } } },
+	{ VN_IOCTL_WINDOW_BIND,
+	  40,
+	  VN_ON_SERVER,
+	  { .bind = { .chip = 7, .key = 1, .bytes = 1, .access = 15 } } },
+	{ VN_IOCTL_MEM_EXPORT, 32, VN_ON_SERVER, { .mem_export = { .chip = 7, .bytes = 1 } } },
 };
 
 static void test_table(void)
@@ -157,6 +164,33 @@ static const struct {
 	    0),
 	ROW(WINDOW_CREATE, vn_window_create, access, 16 | 15, -EINVAL),
 	ROW(WINDOW_CREATE, vn_window_create, access, 1u << 31 | 15, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, queue, 1, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, user_data, 1, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, parent, 1, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, fd, 1, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, fd, ~0u, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, flags, VN_WINDOW_USER, 0),
+	ROW(WINDOW_CREATE, vn_window_create, flags, VN_WINDOW_DMABUF, 0),
+	ROW(WINDOW_CREATE, vn_window_create, flags, VN_WINDOW_PARENT, 0),
+	ROW(WINDOW_CREATE, vn_window_create, flags, VN_WINDOW_USER | VN_WINDOW_DMABUF, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, flags, VN_WINDOW_USER | VN_WINDOW_PARENT, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, flags, VN_WINDOW_DMABUF | VN_WINDOW_PARENT, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, flags, 16, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, flags, 1u << 31, -EINVAL),
+	ROW(WINDOW_CREATE, vn_window_create, bytes, VN_BYTES_MAX + 1, 0),
+	ROW(WINDOW_BIND, vn_window_bind, chip, 8, -ENODEV),
+	ROW(WINDOW_BIND, vn_window_bind, bytes, 0, -EINVAL),
+	ROW(WINDOW_BIND, vn_window_bind, access, 0, -EINVAL),
+	ROW(WINDOW_BIND, vn_window_bind, access, VN_ACCESS_REMOTE_WRITE, -EINVAL),
+	ROW(WINDOW_BIND, vn_window_bind, access, 16 | 15, -EINVAL),
+	ROW(WINDOW_BIND, vn_window_bind, reserved, 1, -EINVAL),
+	ROW(WINDOW_BIND, vn_window_bind, reserved, 1ull << 63, -EINVAL),
+	ROW(MEM_EXPORT, vn_mem_export, chip, 8, -ENODEV),
+	ROW(MEM_EXPORT, vn_mem_export, bytes, 0, -EINVAL),
+	ROW(MEM_EXPORT, vn_mem_export, flags, VN_EXPORT_WRITE, 0),
+	ROW(MEM_EXPORT, vn_mem_export, flags, 2, -EINVAL),
+	ROW(MEM_EXPORT, vn_mem_export, flags, 1u << 31, -EINVAL),
+	ROW(MEM_EXPORT, vn_mem_export, fd, ~0u, 0),
 	ROW(WINDOW_INVALIDATE, vn_window_invalidate, chip, 8, -ENODEV),
 	ROW(WINDOW_INVALIDATE, vn_window_invalidate, reserved, 1, -EINVAL),
 	ROW(WINDOW_IMPORT, vn_window_import, chip, 8, -ENODEV),
@@ -228,9 +262,11 @@ static const struct {
 	ROW(DRAIN_OPEN, vn_drain_open, reason[VN_REASON - 1], 'x', -EINVAL),
 	ROW(DRAIN_OPEN, vn_drain_open, uid, 1, -EINVAL),
 	ROW(DRAIN_OPEN, vn_drain_open, reserved, 1, -EINVAL),
+	ROW(DRAIN_OPEN, vn_drain_open, reserved1, 1, -EINVAL),
 	ROW(DRAIN_STEP, vn_drain_step, to, VN_SLED_STATES, -EINVAL),
 	ROW(DRAIN_STEP, vn_drain_step, to, VN_SLED_STATES - 1, 0),
 	ROW(DRAIN_STEP, vn_drain_step, reserved, 1, -EINVAL),
+	ROW(DRAIN_STEP, vn_drain_step, reserved1, 1, -EINVAL),
 };
 
 static void test_fields(void)
@@ -262,6 +298,38 @@ static void test_restore(void)
 	tap_ok(check(nr, &a) == -EINVAL, "who brings it back is who asks");
 }
 
+/* What goes with a kind of window alone. */
+static void test_kinds(void)
+{
+	const u32 nr = VN_IOCTL_WINDOW_CREATE & 0xff;
+	union any a = rows[nr].valid;
+
+	a.window.flags = VN_WINDOW_USER;
+	a.window.bytes = VN_BYTES_MAX;
+	tap_ok(!check(nr, &a), "WINDOW_CREATE: user memory, as long as may be");
+	a.window.bytes++;
+	tap_ok(check(nr, &a) == -EINVAL, "and a byte more");
+	a = rows[nr].valid;
+	a.window.flags = VN_WINDOW_DMABUF;
+	a.window.fd = 3;
+	tap_ok(!check(nr, &a), "a dma-buf has an fd");
+	a.window.parent = 1;
+	tap_ok(check(nr, &a) == -EINVAL, "and no parent");
+	a = rows[nr].valid;
+	a.window.flags = VN_WINDOW_PARENT;
+	a.window.parent = 65537;
+	tap_ok(!check(nr, &a), "a part has a parent");
+	a.window.fd = 3;
+	tap_ok(check(nr, &a) == -EINVAL, "and no fd");
+	a = rows[nr].valid;
+	a.window.flags = VN_WINDOW_USER;
+	a.window.fd = 3;
+	tap_ok(check(nr, &a) == -EINVAL, "user memory has no fd");
+	a.window.fd = 0;
+	a.window.parent = 1;
+	tap_ok(check(nr, &a) == -EINVAL, "and no parent");
+}
+
 /* Every bit of a flags word that is not allowed. */
 static void test_bits(void)
 {
@@ -273,6 +341,9 @@ static void test_bits(void)
 		{ VN_IOCTL_MEM_ALLOC, offsetof(struct vn_mem_alloc, flags), 0 },
 		{ VN_IOCTL_MEM_ALLOC, offsetof(struct vn_mem_alloc, reserved), 0 },
 		{ VN_IOCTL_WINDOW_CREATE, offsetof(struct vn_window_create, access), 15 },
+		{ VN_IOCTL_WINDOW_CREATE, offsetof(struct vn_window_create, flags), 14 },
+		{ VN_IOCTL_WINDOW_BIND, offsetof(struct vn_window_bind, access), 15 },
+		{ VN_IOCTL_MEM_EXPORT, offsetof(struct vn_mem_export, flags), 1 },
 		{ VN_IOCTL_WINDOW_INVALIDATE, offsetof(struct vn_window_invalidate, reserved), 0 },
 		{ VN_IOCTL_WINDOW_RELEASE, offsetof(struct vn_window_release, reserved), 0 },
 		{ VN_IOCTL_DOMAIN_EXPORT, offsetof(struct vn_domain_export, flags), 0 },
@@ -306,6 +377,7 @@ int main(void)
 	test_valid();
 	test_fields();
 	test_restore();
+	test_kinds();
 	test_bits();
 	return tap_done();
 }

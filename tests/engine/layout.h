@@ -75,13 +75,35 @@ FIELD(vn_mem_free, size, 0, 4);
 FIELD(vn_mem_free, chip, 4, 4);
 FIELD(vn_mem_free, addr, 8, 8);
 
-SIZE(vn_window_create, 32);
+SIZE(vn_window_create, 56);
 FIELD(vn_window_create, size, 0, 4);
 FIELD(vn_window_create, chip, 4, 4);
 FIELD(vn_window_create, addr, 8, 8);
 FIELD(vn_window_create, bytes, 16, 8);
 FIELD(vn_window_create, access, 24, 4);
 FIELD(vn_window_create, key, 28, 4);
+FIELD(vn_window_create, queue, 32, 4);
+FIELD(vn_window_create, flags, 36, 4);
+FIELD(vn_window_create, user_data, 40, 8);
+FIELD(vn_window_create, parent, 48, 4);
+FIELD(vn_window_create, fd, 52, 4);
+
+SIZE(vn_window_bind, 40);
+FIELD(vn_window_bind, size, 0, 4);
+FIELD(vn_window_bind, chip, 4, 4);
+FIELD(vn_window_bind, key, 8, 4);
+FIELD(vn_window_bind, access, 12, 4);
+FIELD(vn_window_bind, addr, 16, 8);
+FIELD(vn_window_bind, bytes, 24, 8);
+FIELD(vn_window_bind, reserved, 32, 8);
+
+SIZE(vn_mem_export, 32);
+FIELD(vn_mem_export, size, 0, 4);
+FIELD(vn_mem_export, chip, 4, 4);
+FIELD(vn_mem_export, addr, 8, 8);
+FIELD(vn_mem_export, bytes, 16, 8);
+FIELD(vn_mem_export, flags, 24, 4);
+FIELD(vn_mem_export, fd, 28, 4);
 
 SIZE(vn_window_invalidate, 16);
 FIELD(vn_window_invalidate, size, 0, 4);
@@ -308,7 +330,7 @@ FIELD(vn_sled_query, hbm_used, 32, 8);
 FIELD(vn_sled_query, operation, 40, 8);
 FIELD(vn_sled_query, reason, 48, 64);
 
-SIZE(vn_drain_open, 184);
+SIZE(vn_drain_open, 200);
 FIELD(vn_drain_open, size, 0, 4);
 FIELD(vn_drain_open, flags, 4, 4);
 FIELD(vn_drain_open, sled, 8, 4);
@@ -327,8 +349,12 @@ FIELD(vn_drain_open, rate, 128, 8);
 FIELD(vn_drain_open, pause_ns, 136, 8);
 FIELD(vn_drain_open, time_ns, 144, 8);
 FIELD(vn_drain_open, slot, 152, 32);
+FIELD(vn_drain_open, exports, 184, 4);
+FIELD(vn_drain_open, holder, 188, 4);
+FIELD(vn_drain_open, holder_pid, 192, 4);
+FIELD(vn_drain_open, reserved1, 196, 4);
 
-SIZE(vn_drain_step, 96);
+SIZE(vn_drain_step, 112);
 FIELD(vn_drain_step, size, 0, 4);
 FIELD(vn_drain_step, to, 4, 4);
 FIELD(vn_drain_step, state, 8, 4);
@@ -345,6 +371,10 @@ FIELD(vn_drain_step, fault, 80, 4);
 FIELD(vn_drain_step, slot, 84, 4);
 FIELD(vn_drain_step, slow_us, 88, 4);
 FIELD(vn_drain_step, reserved, 92, 4);
+FIELD(vn_drain_step, exports, 96, 4);
+FIELD(vn_drain_step, holder, 100, 4);
+FIELD(vn_drain_step, holder_pid, 104, 4);
+FIELD(vn_drain_step, reserved1, 108, 4);
 
 LAYOUT_ASSERT(VN_IOCTL_QUERY == 0x5600, "VN_IOCTL_QUERY");
 LAYOUT_ASSERT(VN_IOCTL_CHIP_ATTACH == 0x5601, "VN_IOCTL_CHIP_ATTACH");
@@ -369,6 +399,8 @@ LAYOUT_ASSERT(VN_IOCTL_STATUS_DESTROY == 0x5613, "VN_IOCTL_STATUS_DESTROY");
 LAYOUT_ASSERT(VN_IOCTL_SLED_QUERY == 0x5614, "VN_IOCTL_SLED_QUERY");
 LAYOUT_ASSERT(VN_IOCTL_DRAIN_OPEN == 0x5615, "VN_IOCTL_DRAIN_OPEN");
 LAYOUT_ASSERT(VN_IOCTL_DRAIN_STEP == 0x5616, "VN_IOCTL_DRAIN_STEP");
+LAYOUT_ASSERT(VN_IOCTL_WINDOW_BIND == 0x5617, "VN_IOCTL_WINDOW_BIND");
+LAYOUT_ASSERT(VN_IOCTL_MEM_EXPORT == 0x5618, "VN_IOCTL_MEM_EXPORT");
 LAYOUT_ASSERT(VN_SLED_IN_SERVICE == 0, "VN_SLED_IN_SERVICE");
 LAYOUT_ASSERT(VN_SLED_PLANNED == 1, "VN_SLED_PLANNED");
 LAYOUT_ASSERT(VN_SLED_CORDONED == 2, "VN_SLED_CORDONED");
@@ -392,6 +424,12 @@ LAYOUT_ASSERT(VN_FEATURE_IMPORT == 2, "VN_FEATURE_IMPORT");
 LAYOUT_ASSERT(VN_FEATURE_PLAN == 4, "VN_FEATURE_PLAN");
 LAYOUT_ASSERT(VN_FEATURE_AVX2 == 8, "VN_FEATURE_AVX2");
 LAYOUT_ASSERT(VN_FEATURE_STATUS == 16, "VN_FEATURE_STATUS");
+LAYOUT_ASSERT(VN_FEATURE_WINDOW_KINDS == 32, "VN_FEATURE_WINDOW_KINDS");
+LAYOUT_ASSERT(VN_FEATURE_EXPORT == 64, "VN_FEATURE_EXPORT");
+LAYOUT_ASSERT(VN_WINDOW_USER == 2, "VN_WINDOW_USER");
+LAYOUT_ASSERT(VN_WINDOW_DMABUF == 4, "VN_WINDOW_DMABUF");
+LAYOUT_ASSERT(VN_WINDOW_PARENT == 8, "VN_WINDOW_PARENT");
+LAYOUT_ASSERT(VN_EXPORT_WRITE == 1, "VN_EXPORT_WRITE");
 LAYOUT_ASSERT(VN_RANK_USED == 1, "VN_RANK_USED");
 LAYOUT_ASSERT(VN_RANK_JOINING == 2, "VN_RANK_JOINING");
 LAYOUT_ASSERT(VN_RANK_FAILED == 4, "VN_RANK_FAILED");
@@ -488,12 +526,12 @@ LAYOUT_ASSERT(VN_OPERANDS_MAX == 384 && VN_PLAN_PROGRAMS_MAX == 1024 &&
 		      VN_QUEUE_DEPTH_MIN == 8 && VN_QUEUE_DEPTH_MAX == 65536 &&
 		      VN_MAX_CHIPS == 144 && VN_MAX_SPARES == 4 && VN_MAX_SLOTS == 208 &&
 		      VN_ANY_SLED == 0xffffffffu && VN_REASON == 64 &&
-		      VN_BUDGET_MAX == 60000000000ULL,
+		      VN_BUDGET_MAX == 60000000000ULL && VN_WINDOW_OUTSIDE_MAX == 17179869184ULL,
 	      "limits");
 LAYOUT_ASSERT(VN_STATUS_ENTRIES == 32 && VN_STATUS_BYTES == 4096 && VN_STATUS_PAGES_MAX == 64 &&
 		      VN_COMM_NAME == 16 && VN_NO_CHIP == 0xffffffffu && VN_RANK_OPS_MAX == 64,
 	      "status pages");
 
-#define LAYOUT_STRUCTS 24u
+#define LAYOUT_STRUCTS 26u
 
 #endif

@@ -100,6 +100,10 @@ static void holders_text(const struct plan *p)
 {
 	struct out o;
 
+	if (p->open.exports)
+		printf("  exports  %u of its memory, by context %u of process %u: it can't be drained "
+		       "before they are closed\n",
+		       p->open.exports, p->open.holder, p->open.holder_pid);
 	printf("  windows  %u on its chips, which go on\n", p->windows);
 	if (!p->holders.n)
 		return;
@@ -157,6 +161,9 @@ static void print_json(const struct plan *p)
 	json_u64(j, "pause_ns", a->pause_ns);
 	json_u64(j, "budget_ns", p->config->budget_ns);
 	json_u64(j, "time_ns", a->time_ns);
+	json_u64(j, "exports", a->exports);
+	json_u64(j, "exports_context", a->holder);
+	json_u64(j, "exports_pid", a->holder_pid);
 	json_u64(j, "windows", p->windows);
 	json_array(j, "holders");
 	for (uint32_t i = 0; i < p->holders.n; i++) {
@@ -184,6 +191,9 @@ int sled_plan(struct ctl *c, uint32_t sled, const struct vn_drain_config *config
 	else if (!ret)
 		print_text(&p);
 	objects_free(&p.holders);
+	if (!ret && a->exports)
+		return ctl_fail("sled %u: %u export%s of memory on it, by context %u of process %u",
+				sled, a->exports, out_s(a->exports), a->holder, a->holder_pid);
 	if (ret || a->free_slots >= a->chips)
 		return ret;
 	return ctl_fail("sled %u: its %u chips want as many slots, %u are free%s: %u short", sled,

@@ -22,27 +22,30 @@
  *  E2BIG      non-zero bytes behind the struct this kernel knows
  *  EAGAIN     DRAIN_STEP: more is written than can be copied in the budget
  *  EALREADY   DRAIN_OPEN: the sled is drained by that operation, or in service
- *  EACCES     chip not attached; window access not allowed; not the owner
+ *  EACCES     chip not attached; window access not allowed; not the owner; a dma-buf
+ *             that may not be written
  *  EBADF      an fd in the arguments is not open, or of the wrong kind
  *  EBUSY      object in use: memory with windows, context with windows or
- *             imports (join), plan being launched, sled being drained
+ *             imports (join), plan being launched, sled being drained, or with exported
+ *             memory (drain)
  *  ECANCELED  DRAIN_STEP: somebody has called it off
- *  EFAULT     a user pointer can't be read or written
+ *  EFAULT     a user pointer can't be read or written; memory for a window can't be pinned
  *  EHOSTDOWN  the chip is lost; DRAIN_STEP: a sled is, this one or one its chips go to
  *  EINTR      a fatal signal arrived while waiting (others restart the call)
  *  EINVAL     size too small, unknown flag, reserved field set, value out of
  *             its range, address or length not aligned
  *  EIO        WAIT: the queue is in ERROR; its ring header says why. DRAIN_STEP: a
  *             copy is not as it was read, a sled did not pass
- *  EMFILE     DOMAIN_EXPORT, and a queue's eventfd in the embedded device: the
- *             process has no fd left
+ *  EMFILE     DOMAIN_EXPORT, MEM_EXPORT, and a queue's eventfd in the embedded device:
+ *             the process has no fd left
  *  ENETUNREACH DRAIN_STEP: there is no way through the switch to where its chips go
  *  ENODEV     no such chip, or sled, on this UltraServer
  *  ENOENT     no such queue, plan, memory, window, import or status page in this
  *             context; no such key in this domain
- *  ENOMEM     the host has no memory for it
+ *  ENOMEM     the host has no memory for it; RLIMIT_MEMLOCK is too low to pin so much
  *  ENOSPC     the chip's HBM, or a table of objects, is full; too few free slots
  *  ENOTTY     unknown call, or a call this kind of node does not take
+ *  EOPNOTSUPP WINDOW_CREATE: the kernel can't see that dma-buf in a row
  *  EPERM      DRAIN_OPEN: without CAP_SYS_ADMIN
  *  ESTALE     the key named a window that is gone (its generation is old)
  *  ETIME      DRAIN_STEP: the fence was up for too long
@@ -103,6 +106,8 @@
  * @VN_IOCTL_SLED_QUERY: &struct vn_sled_query
  * @VN_IOCTL_DRAIN_OPEN: &struct vn_drain_open
  * @VN_IOCTL_DRAIN_STEP: &struct vn_drain_step, of a session's fd alone
+ * @VN_IOCTL_WINDOW_BIND: &struct vn_window_bind
+ * @VN_IOCTL_MEM_EXPORT: &struct vn_mem_export
  */
 enum vn_ioctl {
 	VN_IOCTL_QUERY			= _IO('V', 0),
@@ -128,9 +133,11 @@ enum vn_ioctl {
 	VN_IOCTL_SLED_QUERY		= _IO('V', 20),
 	VN_IOCTL_DRAIN_OPEN		= _IO('V', 21),
 	VN_IOCTL_DRAIN_STEP		= _IO('V', 22),
+	VN_IOCTL_WINDOW_BIND		= _IO('V', 23),
+	VN_IOCTL_MEM_EXPORT		= _IO('V', 24),
 };
 
-#define VN_IOCTL_COUNT		23
+#define VN_IOCTL_COUNT		25
 
 /**
  * enum vn_feature - bits of &vn_query.features
@@ -139,6 +146,9 @@ enum vn_ioctl {
  * @VN_FEATURE_PLAN: plans and the LAUNCH descriptor
  * @VN_FEATURE_AVX2: the engine runs its AVX2 arithmetic (same bits, faster)
  * @VN_FEATURE_STATUS: status pages
+ * @VN_FEATURE_WINDOW_KINDS: windows on user memory, on dma-bufs and on other windows, and
+ *	WINDOW_BIND
+ * @VN_FEATURE_EXPORT: MEM_EXPORT
  */
 enum vn_feature {
 	VN_FEATURE_EVENTFD	= 1 << 0,
@@ -146,6 +156,8 @@ enum vn_feature {
 	VN_FEATURE_PLAN		= 1 << 2,
 	VN_FEATURE_AVX2		= 1 << 3,
 	VN_FEATURE_STATUS	= 1 << 4,
+	VN_FEATURE_WINDOW_KINDS	= 1 << 5,
+	VN_FEATURE_EXPORT	= 1 << 6,
 };
 
 /**
@@ -272,7 +284,7 @@ struct vn_mem_alloc {
  * @chip: its chip
  * @addr: what MEM_ALLOC returned
  *
- * Waits until no descriptor touches it. EBUSY while windows lie on it.
+ * Waits until no descriptor touches it. EBUSY while windows lie on it, whoever made them.
  * Mappings keep the pages until they are unmapped.
  */
 struct vn_mem_free {
@@ -297,14 +309,45 @@ enum vn_access {
 };
 
 /**
- * struct vn_window_create - make a range of own HBM addressable by key
+ * enum vn_window_flags - &vn_window_create.flags: what the window is made over
+ * @VN_WINDOW_USER: memory of the calling process; @addr is a pointer to it
+ * @VN_WINDOW_DMABUF: a dma-buf, &vn_window_create.fd; @addr is an offset in it
+ * @VN_WINDOW_PARENT: a part of the window &vn_window_create.parent; @addr is an offset in it
+ *
+ * At most one of them; none: own HBM.
+ */
+enum vn_window_flags {
+	VN_WINDOW_USER		= 1 << 1,
+	VN_WINDOW_DMABUF	= 1 << 2,
+	VN_WINDOW_PARENT	= 1 << 3,
+};
+
+/**
+ * struct vn_window_create - make memory addressable by key
  * @size: sizeof(struct vn_window_create)
- * @chip: chip of the memory
- * @addr: device address of the first byte
- * @bytes: length; not 0, inside one allocation
+ * @chip: chip of the memory; where it is no HBM, the attached chip to which it belongs
+ * @addr: device address of the first byte; or see &enum vn_window_flags
+ * @bytes: length; not 0, inside one allocation, dma-buf or window; of user memory at most
+ *	VN_BYTES_MAX
  * @access: &enum vn_access
  * @key: out, generation:16 | index:16, never 0; resolves in this domain, on
  *	this chip
+ * @queue: zero
+ * @flags: &enum vn_window_flags
+ * @user_data: zero
+ * @parent: with VN_WINDOW_PARENT: key of a window on @chip in this domain, whoever made it
+ * @fd: with VN_WINDOW_DMABUF: the dma-buf; may be closed afterwards. Else zero
+ *
+ * User memory is pinned: it must be writable, may begin and end anywhere, counts for
+ * RLIMIT_MEMLOCK (ENOMEM beyond it) until the window ends, however often it is registered, and
+ * stays what it is then, whatever becomes of the mapping. EFAULT: it is not all there, or
+ * can't be pinned, as mapped HBM can't. A dma-buf is held, and seen in a row, until the window
+ * ends. Neither is HBM: a drain leaves both where they are, WINDOW_IMPORT is EINVAL; when the
+ * chip is lost they are out of reach for good, but keep what they have. A context has at most
+ * VN_WINDOW_OUTSIDE_MAX bytes of both (whole dma-bufs count), ENOSPC beyond.
+ *
+ * A part of a window allows no more than that one does (EACCES). It ends when that one is
+ * invalidated, re-bound, or ends with its context: its key is stale then.
  */
 struct vn_window_create {
 	__u32 size;
@@ -313,6 +356,71 @@ struct vn_window_create {
 	__u64 bytes;
 	__u32 access;
 	__u32 key;
+	__u32 queue;
+	__u32 flags;
+	__u64 user_data;
+	__u32 parent;
+	__s32 fd;
+};
+
+/* Bytes of user memory and dma-bufs under windows of a context. */
+#define VN_WINDOW_OUTSIDE_MAX	(16ULL << 30)
+
+/**
+ * struct vn_window_bind - let a window be another range, under a new key
+ * @size: sizeof(struct vn_window_bind)
+ * @chip: its chip
+ * @key: its key, of a window over own HBM that this context made; out: the key from now on,
+ *	the next generation of the same index
+ * @access: &enum vn_access, from now on
+ * @addr: device address of the first byte, from now on; on the same chip
+ * @bytes: length, from now on
+ * @reserved: zero
+ *
+ * When the call returns no byte moves through the old key any more; windows that are parts of
+ * the old one have ended, and mappings imported through it raise SIGBUS, as if it had been
+ * invalidated. Nobody else gets its place in between. EINVAL: it is no window over HBM, or part
+ * of another.
+ */
+struct vn_window_bind {
+	__u32 size;
+	__u32 chip;
+	__u32 key;
+	__u32 access;
+	__u64 addr;
+	__u64 bytes;
+	__u64 reserved;
+};
+
+/**
+ * enum vn_export_flags - &vn_mem_export.flags
+ * @VN_EXPORT_WRITE: who has the dma-buf may write
+ */
+enum vn_export_flags {
+	VN_EXPORT_WRITE		= 1 << 0,
+};
+
+/**
+ * struct vn_mem_export - a dma-buf of own HBM
+ * @size: sizeof(struct vn_mem_export)
+ * @chip: its chip
+ * @addr: device address of the first byte; a whole page
+ * @bytes: length, whole pages inside one allocation; not 0
+ * @flags: &enum vn_export_flags
+ * @fd: out, the dma-buf, close-on-exec; pass it over a unix socket
+ *
+ * Others map it, ask for access with DMA_BUF_IOCTL_SYNC, and import it. Its memory stays, and
+ * counts as taken on the chip, as long as the dma-buf does, whatever becomes of the allocation
+ * and its context. So long its sled can't be drained: DRAIN_OPEN and DRAIN_STEP are EBUSY, and
+ * say who holds it.
+ */
+struct vn_mem_export {
+	__u32 size;
+	__u32 chip;
+	__u64 addr;
+	__u64 bytes;
+	__u32 flags;
+	__s32 fd;
 };
 
 /**
@@ -344,7 +452,7 @@ struct vn_window_invalidate {
  * @mmap_offset: out, offset for mmap() of this context's UltraServer fd
  * @bytes: out, length of the window
  *
- * EINVAL unless the window begins and ends at a page.
+ * EINVAL unless the window begins and ends at a page, of HBM.
  */
 struct vn_window_import {
 	__u32 size;

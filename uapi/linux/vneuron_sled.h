@@ -125,11 +125,17 @@ enum vn_drain_flags {
  * @pause_ns: out, of a dry run: how long a pause would be if nothing were written meanwhile
  * @time_ns: out, of a dry run: how long all of it would take then, about
  * @slot: out, where its chips go, @free_slots of them
+ * @exports: out, dma-bufs of memory on it, which keep it from being drained (a dry run succeeds
+ *	all the same); this and the next two also of an EBUSY
+ * @holder: out, if there are any: number of the context that has made one of them
+ * @holder_pid: out, process that opened that context, in the caller's pid namespace, 0: none
+ *	of it
+ * @reserved1: zero
  *
  * Takes slots and memory for all of it. ENOSPC: there are fewer slots than chips
  * (a dry run succeeds, and says how many). ENOMEM: the host has no memory for the
- * copy. EBUSY: it is being drained, or gets chips of one that is. EALREADY: it is
- * drained by this operation.
+ * copy. EBUSY: it is being drained, or gets chips of one that is; or there are dma-bufs of its
+ * memory. EALREADY: it is drained by this operation.
  * EINVAL also: it is not in service; of MAINTAIN: it is not drained; of RESTORE: the
  * caller's user namespace has no such @uid.
  */
@@ -152,6 +158,10 @@ struct vn_drain_open {
 	__u64 pause_ns;
 	__u64 time_ns;
 	__u16 slot[VN_MAX_CHIPS_PER_SLED];
+	__u32 exports;
+	__u32 holder;
+	__u32 holder_pid;
+	__u32 reserved1;
 };
 
 /**
@@ -191,8 +201,14 @@ enum vn_sled_fault {
  * @slow_us: out, microseconds for which who writes there rests, so that copying catches up;
  *	not any more when it is called off, or has not copied for a second
  * @reserved: zero
+ * @exports: out, dma-bufs of memory on the sled
+ * @holder: out, if there are any: number of the context that has made one of them
+ * @holder_pid: out, process that opened that context, in the caller's pid namespace, 0: none
+ *	of it
+ * @reserved1: zero
  *
- * EAGAIN: COMMITTED was wanted, but @estimate_ns exceeds the budget; the session
+ * EBUSY: there are dma-bufs that were not when it began; it is as it was, and goes on when
+ * they are gone. EAGAIN: COMMITTED was wanted, but @estimate_ns exceeds the budget; the session
  * stays in PRECOPY. ETIME: the pause got longer than the budget, or, when that has
  * happened a few times, than up to VN_FENCE_BUDGETS of it: it is in PRECOPY again. EIO: a
  * page is not as it was read; or the sled has not passed, and is FAULTED. EHOSTDOWN: it is
@@ -218,6 +234,10 @@ struct vn_drain_step {
 	__u32 slot;
 	__u32 slow_us;
 	__u32 reserved;
+	__u32 exports;
+	__u32 holder;
+	__u32 holder_pid;
+	__u32 reserved1;
 };
 
 #endif /* _UAPI_LINUX_VNEURON_SLED_H */
