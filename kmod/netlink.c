@@ -18,6 +18,7 @@
 #include "plan.h"
 #include "pool.h"
 #include "queue.h"
+#include "reset.h"
 #include "sled.h"
 #include "status.h"
 #include "window.h"
@@ -736,6 +737,12 @@ static const struct genl_ops ops[] = {
 		.cmd = VN_NL_CMD_FAULT_CLEAR,
 		.doit = vn_fault_do_clear,
 		.policy = fault_policy,
+		.maxattr = VN_NL_A_MAX,
+	},
+	{
+		.cmd = VN_NL_CMD_CHIP_RESET,
+		.doit = vn_reset_do_chip,
+		.policy = chip_policy,
 		.maxattr = VN_NL_A_MAX,
 	},
 };

@@ -186,6 +186,7 @@ static void reset(struct vn_kqueue *kq)
 		p = kq->q.plan;
 		done = vn_queue_clear(&kq->q);
 		kq->turns++;
+		kq->clears += done;
 		mutex_unlock(&kq->run_lock);
 		if (done)
 			break;

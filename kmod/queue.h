@@ -33,6 +33,7 @@ struct vn_kqueue {
 
 	struct mutex run_lock;
 	u32 turns;			/* changed under run_lock */
+	u32 clears;			/* the same */
 
 	u32 attending;			/* awake, in WAIT or a worker */
 	u32 sleeping;			/* in WAIT */

@@ -148,6 +148,23 @@ TRACE_EVENT(sled_state,
 		  __entry->operation)
 );
 
+TRACE_EVENT(chip_reset,
+	TP_PROTO(u32 chip, u32 queues, u32 windows),
+	TP_ARGS(chip, queues, windows),
+	TP_STRUCT__entry(
+		__field(u32, chip)
+		__field(u32, queues)
+		__field(u32, windows)
+	),
+	TP_fast_assign(
+		__entry->chip = chip;
+		__entry->queues = queues;
+		__entry->windows = windows;
+	),
+	TP_printk("chip=%u queues=%u windows=%u", __entry->chip, __entry->queues,
+		  __entry->windows)
+);
+
 TRACE_EVENT(plan_start,
 	TP_PROTO(u32 ctx, u32 queue, u32 plan, u32 programs),
 	TP_ARGS(ctx, queue, plan, programs),

@@ -177,6 +177,62 @@ void vn_turn(struct vn_kqueue *kq, struct vn_runner *r, struct vn_turn *t)
 	r->slow_us = 0;
 }
 
+/* ---- resets of chips --------------------------------------------------------- */
+
+/* Is it to stop with that chip? Under run_lock. */
+static bool goes_with(const struct vn_kqueue *kq, u32 chip)
+{
+	const struct vn_plan *p = kq->q.plan;
+
+	return READ_ONCE(kq->q.state) != VN_QUEUE_ERROR &&
+	       (kq->chip == chip || (p && vn_plan_on(p, chip)));
+}
+
+/* The launch that is over by it, if one is. Under run_lock. */
+static struct vn_kplan *halt_queue(struct vn_kqueue *kq)
+{
+	struct vn_plan *p = kq->q.plan;
+	struct vn_kplan *kp;
+
+	if (!vn_queue_halt(&kq->q, VN_CHIP_RESET))
+		return NULL;
+	kp = container_of(p, struct vn_kplan, p);
+	trace_plan_complete(kq->ctx->id, kq->id, kp->id, p->nprograms, p->failed, p->bytes);
+	return kp;
+}
+
+bool vn_turn_halt(struct vn_kqueue *kq, u32 chip)
+{
+	struct vn_kplan *over;
+	bool halted = false, again;
+	u32 clears = 0, n;
+
+	do {
+		over = NULL;
+		n = 0;
+		mutex_lock(&kq->run_lock);
+		/* Whoever clears it meanwhile begins anew, after the reset. */
+		again = goes_with(kq, chip) && (!halted || kq->clears == clears);
+		if (again) {
+			clears = kq->clears;
+			over = halt_queue(kq);
+			n = publish(kq);
+			again = READ_ONCE(kq->q.state) != VN_QUEUE_ERROR;
+			halted = true;
+		}
+		mutex_unlock(&kq->run_lock);
+		if (halted)
+			vn_turn_show(kq, n);
+		if (over)
+			vn_kplan_put(over);
+		if (again)
+			usleep_range(20, 100);
+	} while (again);
+	return halted;
+}
+
+/* ---- waiting ----------------------------------------------------------------- */
+
 static bool past(u64 deadline_ns)
 {
 	return ktime_get_ns() >= deadline_ns;

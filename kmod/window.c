@@ -274,25 +274,47 @@ void vn_undo_window_create(struct vn_context *ctx, void *arg)
 	vn_call_window_invalidate(ctx, &undo);
 }
 
-void vn_context_close_windows(struct vn_context *ctx)
+/* Those of the context from one place in its table to another: how many. */
+static u32 doom_range(struct vn_context *ctx, unsigned long at, unsigned long last,
+		      struct list_head *ending)
 {
-	unsigned long i = 0;
-	LIST_HEAD(ending);
 	struct vn_share *s;
+	u32 n = 0;
 
 	do {
 		/* Others end parts of their windows meanwhile, which may be ours. */
 		mutex_lock(&ctx->domain->windows_lock);
-		s = xa_find(&ctx->windows, &i, ULONG_MAX, XA_PRESENT);
-		if (s)
-			doom(s, &ending);
+		s = xa_find(&ctx->windows, &at, last, XA_PRESENT);
+		if (s) {
+			doom(s, ending);
+			n++;
+		}
 		mutex_unlock(&ctx->domain->windows_lock);
 		cond_resched();
 	} while (s);
-	if (!list_empty(&ending))
-		vn_worker_quiesce();
+	return n;
+}
+
+u32 vn_context_doom_windows(struct vn_context *ctx, u32 chip, struct list_head *ending)
+{
+	lockdep_assert_held(&ctx->objects_lock);
+	return doom_range(ctx, window_index(chip, 0), window_index(chip, 0xffff), ending);
+}
+
+void vn_windows_end(struct list_head *ending)
+{
+	end_windows(ending, false, NULL);
+}
+
+void vn_context_close_windows(struct vn_context *ctx)
+{
+	LIST_HEAD(ending);
+
 	/* Its maker died, maybe: no reason for others to die of it. */
-	end_windows(&ending, false, NULL);
+	if (doom_range(ctx, 0, ULONG_MAX, &ending)) {
+		vn_worker_quiesce();
+		end_windows(&ending, false, NULL);
+	}
 	xa_destroy(&ctx->windows);
 }
 

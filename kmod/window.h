@@ -46,6 +46,14 @@ int vn_call_window_invalidate(struct vn_context *ctx, void *arg);
 int vn_call_window_bind(struct vn_context *ctx, void *arg);
 /* The old key is gone, and nobody knows the new one: so is the window. */
 void vn_undo_window_bind(struct vn_context *ctx, void *arg);
+
+/*
+ * Keys of the context's windows on a chip, and of parts of them, stop resolving: how many of
+ * the first. Under objects_lock. Later, when no runner sees them any more, they end; mappings
+ * through them stay, as when the context ends.
+ */
+u32 vn_context_doom_windows(struct vn_context *ctx, u32 chip, struct list_head *ending);
+void vn_windows_end(struct list_head *ending);
 void vn_context_close_windows(struct vn_context *ctx);
 
 #endif

@@ -221,6 +221,21 @@ int vn_chip_query(vn_device_t dev, uint32_t chip, struct vn_chip_query *q)
 	return err ?: check_place(dev, chip, q);
 }
 
+int vn_chip_reset(vn_device_t dev, uint32_t chip)
+{
+	if (chip >= dev->query.chips)
+		return vn_fail(-ENODEV, "chip %u: there are chips 0 to %u", chip,
+			       dev->query.chips - 1);
+	return dev->home->chip_reset(dev->ctx, chip);
+}
+
+uint32_t vn_chip_resets(vn_device_t dev, uint32_t chip)
+{
+	return dev->health && chip < dev->query.chips
+		       ? __atomic_load_n(&dev->health->reset[chip], __ATOMIC_ACQUIRE)
+		       : 0;
+}
+
 const char *vn_device_home(vn_device_t dev)
 {
 	return dev->home->name;

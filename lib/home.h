@@ -63,6 +63,7 @@ struct vn_home {
 	int (*fault_make)(void *ctx, const struct vn_fault *f);
 	int (*fault_clear)(void *ctx, const struct vn_fault *f);
 	int (*fault_list)(void *ctx, struct vn_fault *to, unsigned int max);
+	int (*chip_reset)(void *ctx, uint32_t chip);
 	/* What is lost, for as long as the context is open; NULL: nobody knows. */
 	const struct vn_health *(*health)(void *ctx);
 	int (*events)(void *ctx, const struct vn_event_ops **ops, void **from);
@@ -91,6 +92,7 @@ struct vn_alloc {
 	struct vn_mem mem;
 	uint32_t key; /* 0: nobody asked for it */
 	uint32_t life; /* of its chip: vn_chip_life() when it was asked for */
+	uint32_t resets; /* of its chip, when the key was */
 };
 
 struct vn_lib_device {

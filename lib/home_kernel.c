@@ -267,6 +267,19 @@ static int kernel_fault_clear(void *ctx, const struct vn_fault *f)
 	return about_fault(vn_nl_fault_clear, f);
 }
 
+static int kernel_chip_reset(void *ctx, uint32_t chip)
+{
+	struct vn_nl *nl;
+	int err = vn_nl_open(&nl);
+
+	(void)ctx;
+	if (err)
+		return err;
+	err = vn_nl_chip_reset(nl, chip);
+	vn_nl_close(nl);
+	return err;
+}
+
 static int kernel_events(void *ctx, const struct vn_event_ops **ops, void **from)
 {
 	struct vn_nl *nl;
@@ -311,6 +324,7 @@ const struct vn_home vn_home_kernel = {
 	.fault_make = kernel_fault_make,
 	.fault_clear = kernel_fault_clear,
 	.fault_list = kernel_fault_list,
+	.chip_reset = kernel_chip_reset,
 	.health = kernel_health,
 	.events = kernel_events,
 	.netlink = kernel_netlink,

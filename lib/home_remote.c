@@ -229,6 +229,17 @@ static int remote_fault_list(void *ctx, struct vn_fault *to, unsigned int max)
 	return n;
 }
 
+static int remote_chip_reset(void *ctx, uint32_t chip)
+{
+	struct remote *r = ctx;
+	int err;
+
+	pthread_mutex_lock(&r->nl_lock);
+	err = vn_nl_chip_reset(r->nl, chip);
+	pthread_mutex_unlock(&r->nl_lock);
+	return err;
+}
+
 static int remote_events(void *ctx, const struct vn_event_ops **ops, void **from)
 {
 	struct vn_nl *nl;
@@ -261,6 +272,7 @@ const struct vn_home vn_home_remote = {
 	.fault_make = remote_fault_make,
 	.fault_clear = remote_fault_clear,
 	.fault_list = remote_fault_list,
+	.chip_reset = remote_chip_reset,
 	.health = remote_health,
 	.events = remote_events,
 	.netlink = remote_netlink,

@@ -91,11 +91,17 @@ static void forget(vn_device_t dev, const struct vn_mem *mem)
 
 int vn_mem_key(vn_device_t dev, const struct vn_mem *mem, uint32_t *key)
 {
+	uint32_t resets = vn_chip_resets(dev, mem->chip);
 	struct vn_alloc *at;
 	int err = 0;
 
 	pthread_mutex_lock(&dev->mems_lock);
 	at = entry(dev, mem);
+	/* A reset of the chip has ended it. */
+	if (at && at->resets != resets)
+		at->key = 0;
+	if (at)
+		at->resets = resets;
 	if (!at)
 		err = vn_fail(-ENOENT, "chip %u: no memory at 0x%llx", mem->chip,
 			      (unsigned long long)mem->addr);

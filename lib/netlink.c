@@ -387,6 +387,20 @@ int vn_nl_cancel(struct vn_nl *nl, uint32_t sled, uint64_t operation)
 	return ask(nl, msg, &d);
 }
 
+int vn_nl_chip_reset(struct vn_nl *nl, uint32_t chip)
+{
+	struct nl_msg *msg = message(nl, VN_NL_CMD_CHIP_RESET, NLM_F_ACK);
+	char what[24];
+	struct dump d = { .what = what };
+
+	snprintf(what, sizeof(what), "chip %u", chip);
+	if (msg && nla_put_u32(msg, VN_NL_A_CHIP, chip)) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	return ask(nl, msg, &d);
+}
+
 static int about_fault(struct vn_nl *nl, enum vn_nl_cmd cmd, const struct vn_fault *f)
 {
 	struct nl_msg *msg = message(nl, cmd, NLM_F_ACK);

@@ -45,6 +45,8 @@ int vn_nl_dump(struct vn_nl *nl, enum vn_nl_cmd cmd, vn_nl_fn fn, void *arg);
 /* Calls off what drains a sled; operation 0: whichever it is. */
 int vn_nl_cancel(struct vn_nl *nl, uint32_t sled, uint64_t operation);
 
+int vn_nl_chip_reset(struct vn_nl *nl, uint32_t chip);
+
 /* As the commands of faults. */
 int vn_nl_fault_make(struct vn_nl *nl, const struct vn_fault *f);
 int vn_nl_fault_clear(struct vn_nl *nl, const struct vn_fault *f);

@@ -59,6 +59,8 @@ static const char *const status_names[VN_STATUS_COUNT] = {
 	[VN_CANCELLED] = "cancelled",
 	[VN_CHIP_LOST] = "the chip is lost, its own or that of its memory",
 	[VN_LINK_DOWN] = "no way through the switch",
+	[VN_NO_RECEIVER] = "nobody receives it",
+	[VN_CHIP_RESET] = "the chip was reset",
 };
 
 const char *vn_opcode_name(u32 opcode)

@@ -100,6 +100,11 @@ u32 vn_faults_make(struct vn_switch *sw, struct vn_faults *fs, const struct vn_f
 	return n;
 }
 
+void vn_faults_reset(struct vn_faults *fs, u32 chip)
+{
+	changed(fs, &fs->health->reset[chip]);
+}
+
 void vn_faults_revive(struct vn_switch *sw, struct vn_faults *fs, u32 chip)
 {
 	if (!vn_switch_lost(sw, chip) || is_bad(sw, sw->slot_of[chip]))

@@ -42,6 +42,9 @@ int vn_faults_clear(struct vn_switch *sw, struct vn_faults *fs, const struct vn_
 u32 vn_faults_list(const struct vn_switch *sw, const struct vn_faults *fs, struct vn_fault *to,
 		   u32 max);
 
+/* A chip is being reset; without the lock. */
+void vn_faults_reset(struct vn_faults *fs, u32 chip);
+
 /* A lost chip that is where it works is there again, without what it had. */
 void vn_faults_revive(struct vn_switch *sw, struct vn_faults *fs, u32 chip);
 /* The same for all chips on a sled. */

@@ -47,9 +47,17 @@ static void fail(struct vn_plan *p, u32 status, u32 desc)
 		WRITE_ONCE(p->failed_desc, desc);
 }
 
-void vn_plan_cancel(struct vn_plan *p)
+void vn_plan_stop(struct vn_plan *p, u32 status)
 {
-	fail(p, VN_CANCELLED, p->ndescs);
+	fail(p, status, p->ndescs);
+}
+
+bool vn_plan_on(const struct vn_plan *p, u32 chip)
+{
+	for (u32 i = 0; i < p->nprograms; i++)
+		if (p->programs[i].chip == chip)
+			return true;
+	return false;
 }
 
 static void end_program(struct vn_plan *p, struct vn_program_run *run)

@@ -56,7 +56,9 @@ enum vn_work {
 /* Works on a launch until the budget of bytes is used, beginning at program `hint`. */
 enum vn_work vn_plan_work(struct vn_plan *p, struct vn_runner *r, u32 hint, u64 budget);
 
-/* Makes every runner leave it as soon as it can; the launch ends as failed. */
-void vn_plan_cancel(struct vn_plan *p);
+/* Makes every runner leave it as soon as it can; the launch ends with that status. */
+void vn_plan_stop(struct vn_plan *p, u32 status);
+/* Has it a program on that chip? */
+bool vn_plan_on(const struct vn_plan *p, u32 chip);
 
 #endif

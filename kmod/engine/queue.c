@@ -227,6 +227,15 @@ enum vn_run vn_queue_launch(struct vn_queue *q, struct vn_plan *p, struct vn_run
 	return VN_RUN_HELP;
 }
 
+static void end_launch(struct vn_queue *q)
+{
+	struct vn_plan *p = q->plan;
+
+	complete(q, p->failed, p->failed ? p->failed_desc : 0, p->bytes);
+	q->plan = NULL;
+	vn_store_release(&p->running, 0u);
+}
+
 bool vn_queue_leave(struct vn_queue *q)
 {
 	struct vn_plan *p = q->plan;
@@ -234,10 +243,26 @@ bool vn_queue_leave(struct vn_queue *q)
 	WRITE_ONCE(q->helpers, q->helpers - 1);
 	if (q->helpers || (p->left && !p->failed))
 		return false;
-	complete(q, p->failed, p->failed ? p->failed_desc : 0, p->bytes);
-	q->plan = NULL;
-	vn_store_release(&p->running, 0u);
+	end_launch(q);
 	return true;
+}
+
+bool vn_queue_halt(struct vn_queue *q, u32 status)
+{
+	if (q->state == VN_QUEUE_ERROR)
+		return false;
+	if (q->plan) {
+		vn_plan_stop(q->plan, status);
+		if (q->helpers)
+			return false;
+		end_launch(q);
+		return true;
+	}
+	if (q->active)
+		complete(q, status, 0, q->cur.bytes);
+	else
+		stop(q, status, 0, q->seq);
+	return false;
 }
 
 u32 vn_queue_publish(struct vn_queue *q, u64 now)
@@ -273,7 +298,7 @@ void vn_queue_disarm(struct vn_queue *q)
 void vn_queue_cancel(struct vn_queue *q)
 {
 	if (q->plan)
-		vn_plan_cancel(q->plan);
+		vn_plan_stop(q->plan, VN_CANCELLED);
 }
 
 bool vn_queue_clear(struct vn_queue *q)

@@ -94,6 +94,12 @@ u32 vn_queue_publish(struct vn_queue *q, u64 now);
 bool vn_queue_arm(struct vn_queue *q);
 void vn_queue_disarm(struct vn_queue *q);
 
+/*
+ * Stops it with that status, as a bad descriptor does: what is under way ends, and the
+ * queue is in ERROR; a launch ends when its last helper has left, and then it is. True:
+ * none was in it, and q->plan was let go.
+ */
+bool vn_queue_halt(struct vn_queue *q, u32 status);
 /* Ends a running launch soon; helpers still have to leave. */
 void vn_queue_cancel(struct vn_queue *q);
 /*

@@ -232,6 +232,11 @@ static int embed_list_faults(void *c, struct vn_fault *to, unsigned int max)
 	return embed_fault_list(((struct embed_context *)c)->dev, to, max);
 }
 
+static int reset_chip(void *c, uint32_t chip)
+{
+	return embed_chip_reset(((struct embed_context *)c)->dev, chip);
+}
+
 static const struct vn_health *embed_health(void *c)
 {
 	return &((struct embed_context *)c)->dev->health;
@@ -289,6 +294,7 @@ const struct vn_home vn_home_embedded = {
 	.fault_make = embed_make_fault,
 	.fault_clear = embed_clear_fault,
 	.fault_list = embed_list_faults,
+	.chip_reset = reset_chip,
 	.health = embed_health,
 	.events = embed_events,
 	.begin = embed_mem_begin,

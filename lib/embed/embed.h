@@ -199,6 +199,7 @@ struct embed_queue {
 	void *map;
 	u64 map_bytes;
 	u32 id;
+	u32 clears; /* under lock */
 	u32 users; /* threads at it, under sched_lock */
 	bool dying; /* under sched_lock */
 	int eventfd; /* -1: none */
@@ -288,6 +289,9 @@ void embed_events_note(struct embed_device *dev, const struct vn_sled_event *e);
 /* Who waits for events sees those that were noted; with no lock that writers wait for. */
 void embed_events_say(struct embed_device *dev);
 
+/* reset.c: as vn_chip_reset() */
+int embed_chip_reset(struct embed_device *dev, u32 chip);
+
 /* fault.c: as fault_make() and the next of struct vn_home */
 int embed_fault_make(struct embed_device *dev, const struct vn_fault *f, u32 uid);
 int embed_fault_clear(struct embed_device *dev, const struct vn_fault *f);
@@ -325,6 +329,8 @@ int embed_window_create(struct embed_context *ctx, struct vn_window_create *a);
 int embed_window_invalidate(struct embed_context *ctx, struct vn_window_invalidate *a);
 int embed_window_bind(struct embed_context *ctx, struct vn_window_bind *a);
 void embed_window_release_all(struct embed_context *ctx);
+/* Those on a chip end; objects held. */
+void embed_window_end_chip(struct embed_context *ctx, u32 chip);
 
 /* import.c */
 int embed_window_import(struct embed_context *ctx, struct vn_window_import *a);
@@ -385,6 +391,11 @@ void embed_queue_put(struct embed_queue *q);
 /* run.c: turns at queues */
 int embed_wait(struct embed_context *ctx, struct vn_wait *a);
 void *embed_worker(void *dev);
+/*
+ * Stops a queue of that chip, or one whose launch has a program on it: then it is in ERROR,
+ * or was cleared meanwhile. objects held.
+ */
+void embed_halt(struct embed_queue *q, u32 chip);
 /* Semaphores were written, or their windows are gone: who waits looks again. */
 void embed_semaphores(struct embed_device *dev);
 /* A queue has work: a worker is to look at it. sched_lock not held. */

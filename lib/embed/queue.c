@@ -119,6 +119,7 @@ static void stop(struct embed_queue *q)
 		vn_queue_cancel(&q->q);
 		p = q->q.plan ? (struct embed_plan *)q->q.plan : NULL;
 		done = vn_queue_clear(&q->q);
+		q->clears += done;
 		pthread_mutex_unlock(&q->lock);
 		/* Helpers raise an event when they leave. */
 		if (!done)

@@ -70,6 +70,7 @@ static int read_call(struct embed_request *q, struct nlmsghdr *h, struct embed_r
 static const u16 takes[][4] = {
 	[VN_NL_CMD_CHIP] = { VN_NL_A_CHIP },
 	[VN_NL_CMD_SLED] = { VN_NL_A_SLED },
+	[VN_NL_CMD_CHIP_RESET] = { VN_NL_A_CHIP },
 	[VN_NL_CMD_DRAIN_CANCEL] = { VN_NL_A_SLED, VN_NL_A_OPERATION },
 	[VN_NL_CMD_FAULT_INJECT] = { VN_NL_A_FAULT, VN_NL_A_WHERE, VN_NL_A_SLOT, VN_NL_A_COUNT },
 	[VN_NL_CMD_FAULT_CLEAR] = { VN_NL_A_FAULT, VN_NL_A_WHERE, VN_NL_A_SLOT, VN_NL_A_COUNT },
@@ -223,6 +224,11 @@ static void answer_one(struct embed_device *dev, struct embed_request *q, struct
 		break;
 	case VN_NL_CMD_FAULT_CLEAR:
 		err = embed_fault_clear(dev, &q->fault);
+		break;
+	case VN_NL_CMD_CHIP_RESET:
+		if (named(q, dev->sw.chips, r))
+			return;
+		err = embed_chip_reset(dev, q->number);
 		break;
 	case VN_NL_CMD_DRAIN_CANCEL:
 		if (named(q, sleds, r))

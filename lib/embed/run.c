@@ -121,6 +121,45 @@ static enum vn_run help(struct embed_queue *q, struct embed_runner *r, struct em
 	return over || work != VN_WORK_BLOCKED ? VN_RUN_MORE : VN_RUN_BLOCKED;
 }
 
+/* Is it to stop with that chip? queue lock held */
+static bool goes_with(const struct embed_queue *q, u32 chip)
+{
+	const struct vn_plan *p = q->q.plan;
+
+	return READ_ONCE(q->q.state) != VN_QUEUE_ERROR &&
+	       (q->q.env.chip == chip || (p && vn_plan_on(p, chip)));
+}
+
+void embed_halt(struct embed_queue *q, u32 chip)
+{
+	struct embed_device *dev = q->ctx->dev;
+	bool halted = false, again;
+	struct vn_plan *p, *over;
+	u32 clears = 0, seen;
+
+	do {
+		seen = vn_load_acquire(&dev->events);
+		over = NULL;
+		pthread_mutex_lock(&q->lock);
+		/* Whoever clears it meanwhile begins anew, after the reset. */
+		again = goes_with(q, chip) && (!halted || q->clears == clears);
+		if (again) {
+			halted = true;
+			clears = q->clears;
+			p = q->q.plan;
+			over = vn_queue_halt(&q->q, VN_CHIP_RESET) ? p : NULL;
+			show(q);
+			again = READ_ONCE(q->q.state) != VN_QUEUE_ERROR;
+		}
+		pthread_mutex_unlock(&q->lock);
+		if (over)
+			embed_plan_put(q->ctx, (struct embed_plan *)over);
+		/* Helpers raise an event when they leave. */
+		if (again)
+			embed_sleep(dev, seen, UINT64_MAX);
+	} while (again);
+}
+
 /* Descriptors that met a fence. */
 static void note_fences(struct embed_context *ctx, struct embed_runner *r)
 {

@@ -253,3 +253,18 @@ void embed_window_release_all(struct embed_context *ctx)
 	end(ending, NULL);
 	pthread_mutex_unlock(&ctx->dev->objects);
 }
+
+void embed_window_end_chip(struct embed_context *ctx, u32 chip)
+{
+	struct embed_window *ending = NULL, **tail = &ending, *w, *next;
+
+	/* Parts were made later, and are listed before what they are parts of. */
+	for (w = ctx->windows; w; w = next) {
+		next = w->next;
+		if (w->chip == chip)
+			doom(w, &tail);
+	}
+	if (ending)
+		embed_runners_pass(ctx->dev);
+	end(ending, NULL);
+}

@@ -95,6 +95,26 @@ int vn_device_query(vn_device_t dev, struct vn_query *q);
 int vn_chip_query(vn_device_t dev, uint32_t chip, struct vn_chip_query *q);
 
 /**
+ * vn_chip_reset - stop all that runs on a chip, whoever's it is
+ * @chip: 0 to chips - 1
+ *
+ * When it returns, all queues on the chip, and those whose launch had a program on it, are
+ * in ERROR with VN_CHIP_RESET, and keys of windows on it are stale. HBM keeps its bytes,
+ * and mappings stay. Owners reset their queues (vn_queue_reset()), make new windows and go
+ * on; nobody else notices. It may be done at any time, also while the chip's sled is drained.
+ *
+ * On the kernel module this takes CAP_SYS_ADMIN (-EPERM). -ENODEV: no such chip.
+ */
+int vn_chip_reset(vn_device_t dev, uint32_t chip);
+
+/**
+ * vn_chip_resets - how often a chip has been reset
+ *
+ * Of another process's device, as the last vn_device_query() has found.
+ */
+uint32_t vn_chip_resets(vn_device_t dev, uint32_t chip);
+
+/**
  * vn_device_home - "kernel", "embedded", or "remote": the embedded one of another process
  */
 const char *vn_device_home(vn_device_t dev);

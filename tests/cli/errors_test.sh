@@ -7,6 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 bad 1 "chip 9999.* 0 to" "no such chip" chip show 9999
+bad 1 "chip c9999.* 0 to" "nor to be reset" chip reset c9999
 VNEURON_DEVICE=nonsense bad 1 "'nonsense'" "unknown device in the environment"
 bad 1 "/dev/no/node: No such file" "no such node" -d /dev/no/node
 bad 1 "/dev/null" "a node of something else" -d /dev/null
@@ -46,6 +47,8 @@ bad 2 "'topo list'.* show" "unknown command" topo list
 bad 2 "'chip remove'.* list show" "unknown command of another object" chip remove 3
 bad 2 "'coll' wants" "no command, and no default" coll
 bad 2 "CHIP" "missing argument" chip show
+bad 2 "CHIP" "no chip to reset" chip reset
+bad 2 "'s1' is no chip" "a sled is no chip" chip reset s1
 bad 2 "OPERATION" "missing operation" coll bench
 bad 2 "OPERATION" "missing operation of another command" coll explain --bytes 8
 bad 2 "'all_reduce'" "an argument to coll tune" coll tune all_reduce

@@ -25,6 +25,13 @@ is '!@$d' "is empty"
 good "injected" fault inject chip_loss c2
 good "with a count" fault inject copy_corrupt 3
 
+good "a chip is reset" chip reset c3
+if [ "$home" = kernel ] && command -v setpriv >/dev/null; then
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$ctl" chip reset 3 >"$tmp/out" 2>"$tmp/err"
+	[ $? = 1 ]
+	ok $? "not by everybody: $(cat "$tmp/err")"
+fi
+
 # An embedded device dies with each neuronctl.
 if [ "$home" = kernel ]; then
 	good "listed" -j fault list

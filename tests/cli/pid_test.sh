@@ -63,6 +63,7 @@ is '@$d == 0' "has no windows"
 good "version" -j version
 is '!defined $d->{module} && $d->{process} eq $d->{library}' "tells whose library answers"
 
+bad 1 'no chip 99: there are chips 0 to' "no such chip to reset" chip reset 99
 good "sled drain" -j sled drain 1 --reason fan --budget 1000
 is '$d->{state} eq "drained" && $d->{chips} == 2 && $d->{bytes} > 0' "moves what is on it"
 good "sled status 1" -j sled status 1
@@ -118,6 +119,13 @@ ok $? "with the same weights, to the bit"
 bad 1 "pid:$pid: no such process$" "after that there is nothing to be seen" status
 [ ! -e "$XDG_RUNTIME_DIR/vneuron/$pid" ]
 ok $? "nor a socket"
+
+# A chip it trains on is reset under it.
+seen -e 100000
+good "chip reset" chip reset 7
+wait $pid
+[ $? != 0 ] && grep -q 'the chip was reset' "$tmp/train"
+ok $? "ends what runs there: $(tail -1 "$tmp/train")"
 
 # Ranks of a communicator.
 "$ctl" -d $spec,control=1 coll bench all_reduce --ranks 4 --bytes-min 64K --bytes-max 64K \

@@ -311,11 +311,12 @@ FIELD(vn_fault, where, 4, 4);
 FIELD(vn_fault, slot, 8, 4);
 FIELD(vn_fault, count, 12, 4);
 
-SIZE(vn_health, 744);
+SIZE(vn_health, 1320);
 FIELD(vn_health, changes, 0, 4);
 FIELD(vn_health, reserved, 4, 4);
 FIELD(vn_health, chip, 8, 576);
 FIELD(vn_health, link, 584, 160);
+FIELD(vn_health, reset, 744, 576);
 
 SIZE(vn_sled_query, 112);
 FIELD(vn_sled_query, size, 0, 4);
@@ -506,7 +507,9 @@ LAYOUT_ASSERT(VN_BUSY_PLAN == 13, "VN_BUSY_PLAN");
 LAYOUT_ASSERT(VN_CANCELLED == 14, "VN_CANCELLED");
 LAYOUT_ASSERT(VN_CHIP_LOST == 15, "VN_CHIP_LOST");
 LAYOUT_ASSERT(VN_LINK_DOWN == 16, "VN_LINK_DOWN");
-LAYOUT_ASSERT(VN_STATUS_COUNT == 17, "VN_STATUS_COUNT");
+LAYOUT_ASSERT(VN_NO_RECEIVER == 17, "VN_NO_RECEIVER");
+LAYOUT_ASSERT(VN_CHIP_RESET == 18, "VN_CHIP_RESET");
+LAYOUT_ASSERT(VN_STATUS_COUNT == 19, "VN_STATUS_COUNT");
 LAYOUT_ASSERT(VN_FAULT_SLED_LOSS == 1 && VN_FAULT_CHIP_LOSS == 2 && VN_FAULT_LINK_CUT == 3 &&
 		      VN_FAULT_COPY_CORRUPT == 4 && VN_FAULT_ALLOC_FAIL == 5 &&
 		      VN_FAULT_KINDS == 6 && VN_NOWHERE == 0xffffffffu && VN_HEALTH_OFFSET == 0,

@@ -549,12 +549,55 @@ static void test_crew(struct world *w)
 	}
 }
 
+/* Stopped from outside: with a helper in it, and when all it does is wait. */
+static void test_halt(struct world *w, struct vn_runner *r)
+{
+	struct made *m = plan_new(w, 0);
+	struct ram a = mem(w, 2, 4096);
+	struct rig *g = rig_new(w, 0, 8);
+	struct vn_plan *plans[] = { &m->plan };
+	struct vn_cqe e;
+	u32 desc;
+
+	program(m, 2);
+	step(m, sem_wait_for(at(&a, 0), 1));
+	program(m, 3);
+	step(m, nop(0));
+	tap_ok(!checked(m, &desc) && vn_plan_on(&m->plan, 2) && vn_plan_on(&m->plan, 3) &&
+		       !vn_plan_on(&m->plan, 0),
+	       "which chips it has programs on");
+	rig_push(g, launch(0, 0, 0, 0));
+	rig_turn(g, r, 1, ~0ull, plans, 1);
+	tap_ok(g->q.plan && !g->q.helpers && vn_queue_halt(&g->q, VN_CHIP_RESET) && !g->q.plan &&
+		       !m->plan.running,
+	       "stopped while nobody is in it, a launch is let go of at once");
+	vn_queue_publish(&g->q, 2);
+	tap_ok(rig_pop(g, &e) && e.status == VN_CHIP_RESET && e.detail == m->plan.ndescs &&
+		       g->q.state == VN_QUEUE_ERROR,
+	       "with the status, of no descriptor");
+
+	vn_queue_clear(&g->q);
+	g->tail = g->read = 0;
+	rig_push(g, launch(0, 0, 0, 0));
+	tap_ok(vn_queue_run(&g->q, r, 1, ~0ull) == VN_RUN_PLAN &&
+		       vn_queue_launch(&g->q, &m->plan, r) == VN_RUN_HELP &&
+		       !vn_queue_halt(&g->q, VN_CHIP_RESET) && g->q.plan &&
+		       g->q.state == VN_QUEUE_READY,
+	       "with a helper in it, it goes on");
+	tap_ok(vn_plan_work(&m->plan, r, 0, ~0ull) == VN_WORK_DONE && vn_queue_leave(&g->q) &&
+		       g->q.state == VN_QUEUE_ERROR && vn_queue_publish(&g->q, 2) == 1 &&
+		       rig_pop(g, &e) && e.status == VN_CHIP_RESET,
+	       "until that leaves, with nothing left to do");
+	mem_end(w, &a);
+}
+
 int main(void)
 {
 	struct world *w = world_new(2, 4);
 	struct vn_runner *r = runner_new(w, &vn_ops_scalar);
 
 	test_check(w);
+	test_halt(w, r);
 	test_barrier(w, r);
 	test_params(w, r);
 	test_failure(w, r);

@@ -419,6 +419,48 @@ static void test_clear(struct world *w, struct vn_runner *r)
 	mem_end(w, &m);
 }
 
+/* Stopped from outside: what it says afterwards. */
+static bool halted(struct rig *g, u32 status, u64 seq)
+{
+	return ring(g)->state == VN_QUEUE_ERROR && ring(g)->error_status == status &&
+	       ring(g)->error_seq == seq && g->q.state == VN_QUEUE_ERROR;
+}
+
+static void test_halt(struct world *w, struct vn_runner *r)
+{
+	struct rig *g = rig_new(w, 1, 8);
+	struct ram m = mem(w, 1, 256 << 10);
+	struct vn_cqe e;
+
+	tap_ok(!vn_queue_halt(&g->q, VN_CHIP_RESET) && halted(g, VN_CHIP_RESET, 0) &&
+		       !vn_queue_publish(&g->q, 1),
+	       "an idle queue that is stopped is in ERROR, with nothing completed");
+	rig_push(g, nop(1));
+	tap_ok(turn(g, r, 1) == VN_RUN_ERROR && !vn_queue_pending(&g->q) && !rig_pop(g, &e),
+	       "and runs nothing");
+	tap_ok(!vn_queue_halt(&g->q, VN_CANCELLED) && halted(g, VN_CHIP_RESET, 0),
+	       "stopped again it stays as it was");
+	rig_clear(g);
+	rig_push(g, nop(1));
+	turn(g, r, 1);
+	tap_ok(rig_pop(g, &e) && !e.status, "cleared it works");
+	rig_push(g, sem_wait_for(at(&m, 8), 5));
+	rig_push(g, nop(3));
+	tap_ok(turn(g, r, 1) == VN_RUN_BLOCKED && !vn_queue_halt(&g->q, VN_CHIP_RESET) &&
+		       vn_queue_publish(&g->q, 2) == 1,
+	       "what waits is completed");
+	tap_ok(rig_pop(g, &e) && e.status == VN_CHIP_RESET && e.seq == 1 && !rig_pop(g, &e) &&
+		       halted(g, VN_CHIP_RESET, 1),
+	       "with the status, and what is behind it is not");
+	rig_clear(g);
+	rig_push(g, fill(at(&m, 0), 256 << 10, 0x11, 1));
+	tap_ok(rig_turn(g, r, 1, 1, NULL, 0) == VN_RUN_MORE &&
+		       !vn_queue_halt(&g->q, VN_CHIP_RESET) && vn_queue_publish(&g->q, 2) == 1 &&
+		       rig_pop(g, &e) && e.status == VN_CHIP_RESET && e.bytes == 64 << 10,
+	       "half done, it says how far it got");
+	mem_end(w, &m);
+}
+
 int main(void)
 {
 	struct world *w = world_new(2, 4);
@@ -433,6 +475,7 @@ int main(void)
 	test_once(w, r);
 	test_arm(w, r);
 	test_clear(w, r);
+	test_halt(w, r);
 	test_lost_wakeup(w, r);
 	world_free(w);
 	return tap_done();

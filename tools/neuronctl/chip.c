@@ -121,21 +121,45 @@ static void print_json(struct json *j, const struct machine *m, const struct vn_
 	json_object_end(j);
 }
 
-static int show(struct ctl *c)
+/* "c7", as the lists print it, or "7". */
+static int read_chip(const struct ctl *c, uint64_t *n)
 {
 	const char *arg = c->args[0];
-	struct machine m;
-	uint64_t n;
-	int ret;
 
-	/* "c7", as the lists print it, or "7". */
-	if (!ctl_number(arg + (*arg == 'c'), false, &n))
+	if (!ctl_number(arg + (*arg == 'c'), false, n))
 		return ctl_usage(c, "'%s' is no chip; want a number such as 7 or c7", arg);
-	ret = machine_load(c, &m);
+	return CTL_OK;
+}
+
+static int no_chip(const struct ctl *c)
+{
+	return ctl_fail("no chip %s: there are chips 0 to %u", c->args[0], c->q.chips - 1);
+}
+
+static int reset(struct ctl *c)
+{
+	uint64_t n;
+	int ret = read_chip(c, &n);
+
+	ret = ret ? ret : ctl_open(c);
 	if (ret)
 		return ret;
 	if (n >= c->q.chips)
-		ret = ctl_fail("no chip %s: there are chips 0 to %u", arg, c->q.chips - 1);
+		return no_chip(c);
+	return vn_chip_reset(c->dev, (uint32_t)n) ? ctl_fail_lib() : CTL_OK;
+}
+
+static int show(struct ctl *c)
+{
+	struct machine m;
+	uint64_t n;
+	int ret = read_chip(c, &n);
+
+	ret = ret ? ret : machine_load(c, &m);
+	if (ret)
+		return ret;
+	if (n >= c->q.chips)
+		ret = no_chip(c);
 	else if (c->json)
 		print_json(&c->j, &m, &m.chips[n]);
 	else
@@ -152,6 +176,12 @@ static const struct ctl_command commands[] = {
 	  .max_args = 1,
 	  .help = "one chip, with its traffic per switch plane",
 	  .run = show },
+	{ .name = "reset",
+	  .args = "CHIP",
+	  .min_args = 1,
+	  .max_args = 1,
+	  .help = "stop all that runs on it; HBM stays, keys of windows do not",
+	  .run = reset },
 	{ .run = NULL },
 };
 

@@ -64,12 +64,15 @@ struct vn_fault {
  * @chip: by virtual chip, how often it has been lost and found again: odd, it is lost now.
  *	Changes before anything of the loss can be seen in HBM
  * @link: by sled, how often its links have been cut and mended: odd, they are cut now
+ * @reset: by virtual chip, how often it has been reset: keys of windows on it that are
+ *	older are stale. Changes before anything of the reset can be seen
  */
 struct vn_health {
 	__u32 changes;
 	__u32 reserved;
 	__u32 chip[VN_HEALTH_CHIPS];
 	__u32 link[VN_HEALTH_SLEDS];
+	__u32 reset[VN_HEALTH_CHIPS];
 };
 
 #endif /* _UAPI_LINUX_VNEURON_FAULT_H */

@@ -6,8 +6,8 @@
  * Topology (DEVICE, CHIP, PORT, SLED) is for everybody. Objects (CONTEXT, QUEUE,
  * WINDOW, PLAN, RANK) are listed for their owner's user, and all of them for
  * CAP_SYS_ADMIN. All of these are dumps; DEVICE, CHIP and SLED also answer a
- * plain request (CHIP with VN_NL_A_CHIP, SLED with VN_NL_A_SLED). DRAIN_CANCEL
- * and the FAULT commands are for CAP_SYS_ADMIN. A refusal carries an extack text.
+ * plain request (CHIP with VN_NL_A_CHIP, SLED with VN_NL_A_SLED). DRAIN_CANCEL,
+ * CHIP_RESET and the FAULT commands are for CAP_SYS_ADMIN. A refusal carries an extack text.
  *
  * The multicast group VN_NL_GROUP_EVENTS is for everybody, in all network
  * namespaces: a SLED_EVENT each time that a sled goes from one state to another,
@@ -48,6 +48,11 @@
  *	VN_NL_A_COUNT where it has one; see struct vn_fault. ENODEV: no such sled or chip
  * @VN_NL_CMD_FAULT_CLEAR: takes away VN_NL_A_FAULT at VN_NL_A_WHERE, or at VN_NL_A_SLOT
  *	when that is VN_NOWHERE; no kind: all there are. ENOENT: there is none
+ * @VN_NL_CMD_CHIP_RESET: resets the chip VN_NL_A_CHIP, for CAP_SYS_ADMIN. When it is answered
+ *	all queues on the chip, and those whose launch had a program on it, are in ERROR with
+ *	VN_CHIP_RESET (those that were in ERROR stay as they were); keys of windows on it are
+ *	stale, mappings through them stay. HBM keeps its bytes. Owners reset their queues, make
+ *	new windows and go on. A drain of its sled goes on, too
  */
 enum vn_nl_cmd {
 	/* private: */
@@ -67,6 +72,7 @@ enum vn_nl_cmd {
 	VN_NL_CMD_FAULT,
 	VN_NL_CMD_FAULT_INJECT,
 	VN_NL_CMD_FAULT_CLEAR,
+	VN_NL_CMD_CHIP_RESET,
 	/* private: */
 	__VN_NL_CMD_MAX,
 };

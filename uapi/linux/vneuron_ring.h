@@ -352,6 +352,8 @@ struct vn_desc {
  * @VN_CANCELLED: stopped by a reset or by another program's failure
  * @VN_CHIP_LOST: the chip is lost, or that of an operand, or was since it was allocated
  * @VN_LINK_DOWN: there is no way through the switch to that of an operand
+ * @VN_NO_RECEIVER: the queue that was to be told is gone, or in ERROR
+ * @VN_CHIP_RESET: the queue's chip was reset, or one that the launch has a program on
  * @VN_STATUS_COUNT: how many
  */
 enum vn_status {
@@ -372,7 +374,9 @@ enum vn_status {
 	VN_CANCELLED		= 14,
 	VN_CHIP_LOST		= 15,
 	VN_LINK_DOWN		= 16,
-	VN_STATUS_COUNT		= 17,
+	VN_NO_RECEIVER		= 17,
+	VN_CHIP_RESET		= 18,
+	VN_STATUS_COUNT		= 19,
 };
 
 /**
