@@ -417,9 +417,10 @@ enum vn_step vn_exec_chunk(struct vn_runner *r, const struct vn_env *env, struct
 
 u64 vn_exec_cost(const struct vn_runner *r, const struct vn_desc *d)
 {
-	u64 cost = vn_desc_cost(d);
+	u64 cost = vn_desc_cost(d), names = d->opcode == VN_OP_REDUCE ? vn_reduce_entries(d) : 4;
 
-	return (cost < r->chunk_bytes ? cost : r->chunk_bytes) + 64;
+	/* Names are looked up also for no bytes at all. */
+	return (cost < r->chunk_bytes ? cost : r->chunk_bytes) + 16 * names;
 }
 
 u32 vn_exec_fetch(struct vn_runner *r, const struct vn_env *env, u64 addr, u32 count,

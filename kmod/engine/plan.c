@@ -2,15 +2,8 @@
 #include "plan.h"
 #include "desc.h"
 
-u32 vn_plan_check(struct vn_plan *p, u32 chips, u32 *desc)
+static u32 check_programs(const struct vn_plan *p, u32 chips)
 {
-	const struct vn_desc_plan brings = {
-		.operands = p->operands, .noperands = p->noperands, .nparams = p->nparams,
-	};
-	u32 status, detail;
-
-	*desc = p->ndescs;
-	p->cost = 0;
 	for (u32 i = 0; i < p->nprograms; i++) {
 		const struct vn_program *g = &p->programs[i];
 
@@ -21,24 +14,55 @@ u32 vn_plan_check(struct vn_plan *p, u32 chips, u32 *desc)
 		if (!g->count || g->first >= p->ndescs || g->count > p->ndescs - g->first)
 			return VN_BAD_RANGE;
 	}
-	for (u32 i = 0; i < p->ndescs; i++) {
-		status = vn_desc_check(&p->descs[i], &brings, chips, &detail);
-		if (status) {
-			*desc = i;
-			return status;
-		}
-		p->cost += vn_desc_cost(&p->descs[i]);
-	}
 	return VN_OK;
+}
+
+static u32 check_some(struct vn_plan *p, u32 chips, u32 n, u32 *desc)
+{
+	const struct vn_desc_plan brings = {
+		.operands = p->operands, .noperands = p->noperands, .nparams = p->nparams,
+	};
+	u32 status = VN_OK, detail;
+
+	*desc = p->ndescs;
+	if (!p->checked) {
+		p->cost = 0;
+		status = check_programs(p, chips);
+	}
+	for (; !status && p->checked < p->ndescs && n; n--) {
+		const struct vn_desc *d = &p->descs[p->checked];
+
+		status = vn_desc_check(d, &brings, chips, &detail);
+		if (status)
+			*desc = p->checked;
+		else
+			p->cost += vn_desc_cost(d);
+		p->checked++;
+	}
+	return status;
+}
+
+u32 vn_plan_check(struct vn_plan *p, u32 chips, u32 *desc)
+{
+	p->checked = 0;
+	return check_some(p, chips, p->ndescs, desc);
+}
+
+int vn_plan_accept_some(struct vn_plan *p, u32 chips, u32 n, u32 *desc)
+{
+	u32 status = check_some(p, chips, n, desc);
+
+	if (status == VN_BAD_CHIP && *desc == p->ndescs)
+		return -ENODEV;
+	if (status)
+		return -EINVAL;
+	return p->checked < p->ndescs ? -EAGAIN : 0;
 }
 
 int vn_plan_accept(struct vn_plan *p, u32 chips, u32 *desc)
 {
-	u32 status = vn_plan_check(p, chips, desc);
-
-	if (status == VN_BAD_CHIP && *desc == p->ndescs)
-		return -ENODEV;
-	return status ? -EINVAL : 0;
+	p->checked = 0;
+	return vn_plan_accept_some(p, chips, p->ndescs, desc);
 }
 
 static void fail(struct vn_plan *p, u32 status, u32 desc)

@@ -30,6 +30,7 @@ struct vn_plan {
 	const struct vn_operand *operands;
 	struct vn_program_run *run;	/* [nprograms] */
 	u32 nprograms, ndescs, noperands, nparams;
+	u32 checked;			/* of the descriptors */
 	u64 cost;			/* bytes touched by one launch, about */
 
 	u32 running;			/* atomic: claimed by a queue */
@@ -45,6 +46,11 @@ struct vn_plan {
 u32 vn_plan_check(struct vn_plan *p, u32 chips, u32 *desc);
 /* The same as the errno of PLAN_CREATE: a program's chip is told from a bad descriptor. */
 int vn_plan_accept(struct vn_plan *p, u32 chips, u32 *desc);
+/*
+ * The same a bit at a time, of a plan that is zero from `checked` on: -EAGAIN, so many more
+ * descriptors were checked, and there are others.
+ */
+int vn_plan_accept_some(struct vn_plan *p, u32 chips, u32 n, u32 *desc);
 
 /* What a runner comes back with. */
 enum vn_work {

@@ -98,6 +98,19 @@ static void test_check(struct world *w)
 		m->descs[i] = keep;
 	}
 	tap_ok(!wrong, "a bad descriptor is named by its index (%u wrong)", wrong);
+	m->descs[9].flags = 0x80;
+	m->plan.checked = 0;
+	wrong = 0;
+	for (u32 i = 0; i < 3; i++)
+		wrong += vn_plan_accept_some(&m->plan, 8, 3, &desc) != -EAGAIN || desc != 12;
+	tap_ok(!wrong && vn_plan_accept_some(&m->plan, 8, 3, &desc) == -EINVAL && desc == 9,
+	       "so it is when they are checked by threes");
+	m->descs[9].flags = 0;
+	m->plan.checked = 0;
+	while (vn_plan_accept_some(&m->plan, 8, 5, &desc) == -EAGAIN)
+		wrong++;
+	tap_ok(wrong == 2 && m->plan.cost == 4 * (64 + 128 + 64),
+	       "by fives, it costs what it costs at once");
 
 	wrong = 0;
 	for (u32 i = 0; i < 4; i++) {
