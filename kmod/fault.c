@@ -5,6 +5,7 @@
 #include <linux/moduleparam.h>
 #include <linux/netlink.h>
 #include <linux/sched.h>
+#include <linux/security.h>
 #include <linux/string.h>
 #include <net/genetlink.h>
 #include "../uapi/linux/vneuron_nl.h"
@@ -106,6 +107,10 @@ int vn_fault_may(struct sk_buff *skb, struct netlink_ext_ack *extack)
 {
 	if (!netlink_capable(skb, CAP_SYS_ADMIN)) {
 		NL_SET_ERR_MSG(extack, "faults take CAP_SYS_ADMIN");
+		return -EPERM;
+	}
+	if (security_locked_down(LOCKDOWN_DEBUGFS)) {
+		NL_SET_ERR_MSG(extack, "no faults in a kernel that is locked down");
 		return -EPERM;
 	}
 	if (faults)
