@@ -58,8 +58,12 @@ void vn_outside_put(struct vn_outside *o)
 	mutex_lock(&vn_server.hbm_lock);
 	list_del(&o->on);
 	mutex_unlock(&vn_server.hbm_lock);
-	atomic64_sub(o->bytes, &o->ctx->outside_bytes);
 	o->free(o);
+}
+
+void vn_outside_uncount(struct vn_outside *o)
+{
+	atomic64_sub(o->bytes, &o->ctx->outside_bytes);
 }
 
 void vn_outside_lose(const u16 *chip, u32 n)

@@ -12,8 +12,9 @@ struct vn_context;
 
 /*
  * It stays where it is, so a drain has nothing to do with it; with its chip it is lost.
- * Held by the window that was made over it, and by the parts of that one. These all end in a
- * call of the context that made it, which is there as long.
+ * Held by the window that was made over it, and by the parts of that one, which others may have
+ * made and may still be ending when the context of the first is gone: so that one's bytes are
+ * uncounted when the first ends, and nobody looks at ctx after that.
  */
 struct vn_outside {
 	refcount_t refs;
@@ -32,6 +33,8 @@ struct vn_outside *vn_outside_new(struct vn_context *ctx, const struct vn_window
 				  u64 *offset);
 void vn_outside_get(struct vn_outside *o);
 void vn_outside_put(struct vn_outside *o);
+/* The window that was made over it ends. */
+void vn_outside_uncount(struct vn_outside *o);
 /* These chips' is out of reach from now on, for whoever begins. Under hbm_lock. */
 void vn_outside_lose(const u16 *chip, u32 n);
 

@@ -157,8 +157,10 @@ int vn_call_window_create(struct vn_context *ctx, void *arg)
 	mutex_unlock(&ctx->objects_lock);
 	if (!err)
 		return 0;
-	if (outside)
+	if (outside) {
+		vn_outside_uncount(outside);
 		vn_outside_put(outside);
+	}
 free:
 	kfree(s);
 	return err;
@@ -215,6 +217,8 @@ static void end_window(struct vn_share *s, bool revoke)
 		atomic_dec(&mem->windows);
 	if (mem && revoke)
 		vn_object_put(&mem->object);
+	if (s->outside && !s->part)
+		vn_outside_uncount(s->outside);
 	vn_share_put(s);
 }
 
