@@ -18,14 +18,24 @@ static u32 next_id;		/* contexts_lock */
 
 struct vn_context *vn_context_open(void)
 {
-	struct vn_context *ctx = kvzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
-	int err = -ENOMEM;
+	struct vn_context *ctx = kvzalloc(sizeof(*ctx), VN_GFP_USER);
+	int err;
 
 	if (!ctx)
 		return ERR_PTR(-ENOMEM);
-	ctx->domain = vn_domain_new();
-	if (!ctx->domain)
+	ctx->user = vn_user_get(current_uid());
+	if (IS_ERR(ctx->user)) {
+		err = PTR_ERR(ctx->user);
 		goto free;
+	}
+	err = vn_user_charge(ctx->user, VN_USE_CONTEXTS, 1);
+	if (err)
+		goto put_user;
+	ctx->domain = vn_domain_new(ctx->user);
+	if (IS_ERR(ctx->domain)) {
+		err = PTR_ERR(ctx->domain);
+		goto uncharge;
+	}
 	ctx->map_file = vn_mmap_file();
 	if (IS_ERR(ctx->map_file)) {
 		err = PTR_ERR(ctx->map_file);
@@ -40,11 +50,10 @@ struct vn_context *vn_context_open(void)
 	xa_init_flags(&ctx->imports, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&ctx->statuses, XA_FLAGS_ACCOUNT);
 	ctx->pid = get_pid(task_tgid(current));
-	ctx->uid = current_uid();
 
 	mutex_lock(&vn_server.contexts_lock);
 	err = xa_alloc_cyclic(&vn_server.contexts, &ctx->id, ctx, XA_LIMIT(1, INT_MAX), &next_id,
-			      GFP_KERNEL_ACCOUNT);
+			      VN_GFP_USER);
 	mutex_unlock(&vn_server.contexts_lock);
 	if (err < 0)
 		goto put_file;
@@ -55,6 +64,10 @@ put_file:
 	fput(ctx->map_file);
 put_domain:
 	vn_domain_put(ctx->domain);
+uncharge:
+	vn_user_uncharge(ctx->user, VN_USE_CONTEXTS, 1);
+put_user:
+	vn_user_put(ctx->user);
 free:
 	kvfree(ctx);
 	return ERR_PTR(err);
@@ -77,6 +90,8 @@ void vn_context_close(struct vn_context *ctx)
 	vn_domain_put(ctx->domain);
 	fput(ctx->map_file);
 	put_pid(ctx->pid);
+	vn_user_uncharge(ctx->user, VN_USE_CONTEXTS, 1);
+	vn_user_put(ctx->user);
 	mutex_destroy(&ctx->objects_lock);
 	kvfree(ctx);
 }

@@ -11,6 +11,7 @@
 #include <linux/xarray.h>
 #include "engine/window_table.h"
 #include "device.h"
+#include "user.h"
 
 #define VN_CONTEXT_QUEUES	1024
 #define VN_CONTEXT_PLANS	4096
@@ -30,7 +31,7 @@ struct vn_domain;
 struct vn_context {
 	u32 id;
 	struct pid *pid;
-	kuid_t uid;
+	struct vn_user *user;		/* who opened it; pays for what is in it */
 	DECLARE_BITMAP(attached, VN_MAX_CHIPS);		/* bits are only ever set */
 	wait_queue_head_t poll_wait;
 	struct file *map_file;
@@ -41,6 +42,7 @@ struct vn_context {
 	struct xarray queues;		/* vn_kqueue, by number */
 	struct xarray plans;		/* vn_kplan, by number */
 	struct xarray windows;		/* vn_share, by chip and slot; see vn_domain */
+	u32 nwindows;			/* as they are */
 	atomic64_t outside_bytes;	/* of other memory than HBM under them */
 	struct xarray imports;		/* vn_import, by number of the object */
 	u32 nimports;

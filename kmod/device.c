@@ -32,7 +32,7 @@ MODULE_PARM_DESC(hbm, "HBM per chip, whole pages, 4K to 1T, with suffix K, M, G 
 
 struct vn_server vn_server = {
 	.contexts_lock = __MUTEX_INITIALIZER(vn_server.contexts_lock),
-	.contexts = XARRAY_INIT(vn_server.contexts, XA_FLAGS_ALLOC1),
+	.contexts = XARRAY_INIT(vn_server.contexts, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT),
 	.hbm_lock = __MUTEX_INITIALIZER(vn_server.hbm_lock),
 };
 

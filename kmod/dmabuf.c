@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include "compat.h"
 #include "outside.h"
+#include "user.h"
 
 struct dmabuf {
 	struct vn_outside outside;
@@ -63,7 +64,7 @@ struct vn_outside *vn_dmabuf_new(const struct vn_window_create *a, u64 *offset)
 	if (err)
 		goto put;
 	err = -ENOMEM;
-	d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
+	d = kzalloc(sizeof(*d), VN_GFP_USER);
 	if (!d)
 		goto put;
 	d->buf = buf;

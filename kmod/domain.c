@@ -8,12 +8,19 @@
 #include "domain.h"
 #include "memory.h"
 
-struct vn_domain *vn_domain_new(void)
+struct vn_domain *vn_domain_new(struct vn_user *user)
 {
-	struct vn_domain *d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
+	struct vn_domain *d = kzalloc(sizeof(*d), VN_GFP_USER);
+	int err;
 
 	if (!d)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
+	err = vn_user_charge(user, VN_USE_DOMAINS, 1);
+	if (err) {
+		kfree(d);
+		return ERR_PTR(err);
+	}
+	d->user = user;
 	refcount_set(&d->refs, 1);
 	mutex_init(&d->windows_lock);
 	return d;
@@ -35,6 +42,7 @@ void vn_domain_put(struct vn_domain *d)
 		kvfree(d->table.chip[i]);
 	}
 	mutex_destroy(&d->windows_lock);
+	vn_user_uncharge(d->user, VN_USE_DOMAINS, 1);
 	kfree(d);
 }
 
@@ -109,7 +117,7 @@ struct vn_window_table *vn_domain_table_for_one(struct vn_domain *d, u32 chip)
 
 	lockdep_assert_held(&d->windows_lock);
 	if (!t) {
-		t = kvmalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
+		t = kvmalloc(sizeof(*t), VN_GFP_USER);
 		if (!t)
 			return ERR_PTR(-ENOMEM);
 		vn_table_init(t, 16);

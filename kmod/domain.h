@@ -16,11 +16,13 @@ struct vn_share;
  */
 struct vn_domain {
 	refcount_t refs;
+	struct vn_user *user;		/* made it */
 	struct mutex windows_lock;
 	struct vn_domain_table table;
 };
 
-struct vn_domain *vn_domain_new(void);
+/* At that user's expense, for as long as anybody has it; or an error. */
+struct vn_domain *vn_domain_new(struct vn_user *user);
 void vn_domain_get(struct vn_domain *d);
 void vn_domain_put(struct vn_domain *d);
 

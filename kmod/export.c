@@ -48,13 +48,13 @@ static struct page **pages_of(const struct export *e)
 static int export_attach(struct dma_buf *buf, struct dma_buf_attachment *attach)
 {
 	struct export *e = buf->priv;
-	struct device_table *t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
+	struct device_table *t = kzalloc(sizeof(*t), VN_GFP_USER);
 	int err;
 
 	if (!t)
 		return -ENOMEM;
 	err = sg_alloc_table_from_pages(&t->table, pages_of(e), e->pages, 0, buf->size,
-					GFP_KERNEL_ACCOUNT);
+					VN_GFP_USER);
 	if (err) {
 		kfree(t);
 		return err;
@@ -257,7 +257,7 @@ static int find(struct vn_context *ctx, const struct vn_mem_export *a, struct ex
 
 static struct export *export_new(struct vn_context *ctx, const struct vn_mem_export *a)
 {
-	struct export *e = kzalloc(sizeof(*e), GFP_KERNEL_ACCOUNT);
+	struct export *e = kzalloc(sizeof(*e), VN_GFP_USER);
 	int err = e ? find(ctx, a, e) : -ENOMEM;
 
 	if (err) {

@@ -66,6 +66,7 @@ static void import_free(struct vn_object *o)
 
 	if (imp->share)
 		vn_share_put(imp->share);
+	vn_user_uncharge(imp->user, VN_USE_IMPORTS, 1);
 	kfree(imp);
 }
 
@@ -111,12 +112,18 @@ static int bind_import(struct vn_context *ctx, struct vn_import *imp,
 int vn_call_window_import(struct vn_context *ctx, void *arg)
 {
 	struct vn_window_import *a = arg;
-	struct vn_import *imp = kzalloc(sizeof(*imp), GFP_KERNEL_ACCOUNT);
+	struct vn_import *imp = kzalloc(sizeof(*imp), VN_GFP_USER);
 	struct vn_share *s;
 	int err;
 
 	if (!imp)
 		return -ENOMEM;
+	err = vn_user_charge(ctx->user, VN_USE_IMPORTS, 1);
+	if (err) {
+		kfree(imp);
+		return err;
+	}
+	imp->user = ctx->user;
 	INIT_LIST_HEAD(&imp->on);
 	INIT_LIST_HEAD(&imp->on_mem);
 
@@ -128,7 +135,7 @@ int vn_call_window_import(struct vn_context *ctx, void *arg)
 	err = vn_object_init(&imp->object, &import_ops, s->bytes);
 	if (err)
 		goto unlock;
-	err = xa_insert(&ctx->imports, imp->object.id, imp, GFP_KERNEL_ACCOUNT);
+	err = xa_insert(&ctx->imports, imp->object.id, imp, VN_GFP_USER);
 	if (err)
 		goto unlock;
 	ctx->nimports++;

@@ -12,6 +12,7 @@ struct vn_share;
 /* Held as an object is. It holds the window. */
 struct vn_import {
 	struct vn_object object;
+	struct vn_user *user;
 	struct vn_share *share;
 	struct list_head on;		/* of share->imports; share->dead_lock */
 	struct list_head on_mem;	/* of mem->imports, if not empty; mem->imports_lock */

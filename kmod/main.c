@@ -10,6 +10,7 @@
 #include "netlink.h"
 #include "pool.h"
 #include "selftest.h"
+#include "user.h"
 #include "worker.h"
 
 static int __init vn_init(void)
@@ -17,6 +18,9 @@ static int __init vn_init(void)
 	int err;
 
 	err = vn_device_init();
+	if (err)
+		return err;
+	err = vn_user_init();
 	if (err)
 		return err;
 	err = vn_fault_init();

@@ -103,7 +103,7 @@ static struct vn_mem *mem_new(u32 chip, u64 bytes)
 
 	if (n > totalram_pages())
 		return ERR_PTR(-ENOMEM);
-	mem = kzalloc(sizeof(*mem), GFP_KERNEL_ACCOUNT);
+	mem = kzalloc(sizeof(*mem), VN_GFP_USER);
 	if (!mem)
 		return ERR_PTR(-ENOMEM);
 	mem->hbm.chip = chip;
@@ -113,7 +113,7 @@ static struct vn_mem *mem_new(u32 chip, u64 bytes)
 	INIT_LIST_HEAD(&mem->imports);
 	INIT_LIST_HEAD(&mem->exports);
 	err = -ENOMEM;
-	mem->page = kvmalloc_array(n, sizeof(*mem->page), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	mem->page = kvmalloc_array(n, sizeof(*mem->page), VN_GFP_USER);
 	if (!mem->page)
 		goto free;
 	err = vn_pages_alloc(mem->page, n, vn_server.chip[chip].node);
@@ -262,7 +262,7 @@ int vn_table_reserve(struct vn_window_table *t)
 		return 0;
 	if (!vn_table_can_grow(t))
 		return -ENOSPC;
-	b = kvzalloc(sizeof(*b), GFP_KERNEL_ACCOUNT);
+	b = kvzalloc(sizeof(*b), VN_GFP_USER);
 	if (!b)
 		return -ENOMEM;
 	vn_table_grow(t, b);
@@ -273,6 +273,7 @@ void vn_table_free_blocks(struct vn_window_table *t)
 {
 	for (u32 i = 0; i < t->blocks; i++)
 		kvfree(t->block[i]);
+	cond_resched();
 }
 
 /*
@@ -347,8 +348,10 @@ void vn_mem_unmap_pages(struct vn_mem *mem, u64 first, u64 n)
 	lockdep_assert_held_write(&mem->fault_lock);
 	vn_object_unmap_pages(&mem->object, first, n);
 	mutex_lock(&mem->imports_lock);
-	list_for_each_entry(imp, &mem->imports, on_mem)
+	list_for_each_entry(imp, &mem->imports, on_mem) {
 		vn_import_unmap(imp, first, n);
+		cond_resched();
+	}
 	mutex_unlock(&mem->imports_lock);
 }
 

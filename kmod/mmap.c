@@ -24,7 +24,7 @@ static struct vfsmount *mount;
 static int mounted;
 static struct inode *inode;
 
-static DEFINE_XARRAY_FLAGS(objects, XA_FLAGS_ALLOC1);
+static DEFINE_XARRAY_FLAGS(objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 static u32 next_id;
 
 static int init_fs_context(struct fs_context *fc)
@@ -80,7 +80,7 @@ int vn_object_init(struct vn_object *o, const struct vn_object_ops *ops, u64 byt
 	o->pages = PAGE_ALIGN(bytes) >> PAGE_SHIFT;
 	o->ops = ops;
 	err = xa_alloc_cyclic(&objects, &o->id, o, XA_LIMIT(1, OBJECTS_MAX), &next_id,
-			      GFP_KERNEL_ACCOUNT);
+			      VN_GFP_USER);
 	if (err < 0)
 		o->id = 0;
 	return err == -EBUSY ? -ENOSPC : min(err, 0);

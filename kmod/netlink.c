@@ -176,7 +176,7 @@ static int put_owner(const struct msg *m, const struct vn_context *ctx)
 	return nla_put_u32(skb, VN_NL_A_CONTEXT, ctx->id) ||
 	       nla_put_u32(skb, VN_NL_A_PID,
 			   pid_nr_ns(ctx->pid, task_active_pid_ns(current))) ||
-	       nla_put_u32(skb, VN_NL_A_UID, from_kuid_munged(m->ns, ctx->uid));
+	       nla_put_u32(skb, VN_NL_A_UID, from_kuid_munged(m->ns, ctx->user->uid));
 }
 
 static int msg_context(const struct msg *m, struct vn_context *ctx)
@@ -190,7 +190,7 @@ static int msg_context(const struct msg *m, struct vn_context *ctx)
 		   put_owner(m, ctx) ||
 		   put_u64(skb, VN_NL_A_HBM_USED, own_bytes(ctx)) ||
 		   nla_put_u32(skb, VN_NL_A_QUEUES, count_entries(&ctx->queues)) ||
-		   nla_put_u32(skb, VN_NL_A_WINDOWS, count_entries(&ctx->windows)) ||
+		   nla_put_u32(skb, VN_NL_A_WINDOWS, READ_ONCE(ctx->nwindows)) ||
 		   put_u64(skb, VN_NL_A_FENCE_WAITS, atomic64_read(&ctx->fence_waits)));
 }
 
@@ -552,7 +552,7 @@ static int dump_fault(struct sk_buff *skb, struct netlink_callback *cb)
 /* May who asks see this context's objects? */
 static bool may_see(struct netlink_callback *cb, bool all, const struct vn_context *ctx)
 {
-	return all || uid_eq(NETLINK_CB(cb->skb).creds.uid, ctx->uid);
+	return all || uid_eq(NETLINK_CB(cb->skb).creds.uid, ctx->user->uid);
 }
 
 typedef int (*put_fn)(const struct msg *m, struct vn_context *ctx, void *entry);
@@ -573,6 +573,7 @@ static int dump_objects(struct sk_buff *skb, struct netlink_callback *cb, size_t
 
 		if (id != cb->args[0])
 			i = 0;
+		cond_resched();
 		if (!may_see(cb, all, ctx))
 			continue;
 		mutex_lock(&ctx->objects_lock);
@@ -604,6 +605,7 @@ static int dump_context(struct sk_buff *skb, struct netlink_callback *cb)
 
 	mutex_lock(&vn_server.contexts_lock);
 	xa_for_each_start(&vn_server.contexts, id, ctx, cb->args[0]) {
+		cond_resched();
 		if (!may_see(cb, all, ctx))
 			continue;
 		mutex_lock(&ctx->objects_lock);

@@ -1,12 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "plan.h"
 
+/* Descriptors, between two chances for others to run. */
+#define CHECKED_AT_ONCE	64
+
+/* What it takes is paid for before it is taken. */
+static int charge(struct vn_kplan *kp, struct vn_user *user, const struct vn_plan_create *a)
+{
+	int err = vn_user_charge(user, VN_USE_PLANS, 1);
+
+	if (err)
+		return err;
+	kp->bytes = sizeof(*kp) + array_size(a->ndescs, sizeof(struct vn_desc)) +
+		    array_size(a->noperands, sizeof(struct vn_operand)) +
+		    array_size(a->nprograms, sizeof(struct vn_program) +
+			       sizeof(struct vn_program_run));
+	err = vn_user_charge(user, VN_USE_PLAN_BYTES, kp->bytes);
+	if (err)
+		vn_user_uncharge(user, VN_USE_PLANS, 1);
+	else
+		kp->user = user;
+	return err;
+}
+
 static void plan_free(struct vn_kplan *kp)
 {
+	if (kp->user) {
+		vn_user_uncharge(kp->user, VN_USE_PLAN_BYTES, kp->bytes);
+		vn_user_uncharge(kp->user, VN_USE_PLANS, 1);
+	}
 	kvfree(kp->p.programs);
 	kvfree(kp->p.descs);
 	kvfree(kp->p.operands);
@@ -40,7 +67,7 @@ static void *copy_array(u64 from, u32 n, size_t size)
 
 	if (!n)
 		return NULL;
-	to = kvmalloc(bytes, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	to = kvmalloc(bytes, VN_GFP_USER);
 	if (!to)
 		return ERR_PTR(-ENOMEM);
 	if (copy_from_user(to, u64_to_user_ptr(from), bytes)) {
@@ -67,7 +94,7 @@ static int copy_in(struct vn_kplan *kp, const struct vn_plan_create *a)
 	if (IS_ERR(to))
 		return PTR_ERR(to);
 	p->operands = to;
-	p->run = kvcalloc(a->nprograms, sizeof(*p->run), GFP_KERNEL_ACCOUNT);
+	p->run = kvcalloc(a->nprograms, sizeof(*p->run), VN_GFP_USER);
 	if (!p->run)
 		return -ENOMEM;
 	p->nprograms = a->nprograms;
@@ -77,19 +104,36 @@ static int copy_in(struct vn_kplan *kp, const struct vn_plan_create *a)
 	return 0;
 }
 
+/* A reduction names hundreds of operands, a plan has thousands of them. */
+static int check(struct vn_kplan *kp, u32 *desc)
+{
+	int err;
+
+	do {
+		err = vn_plan_accept_some(&kp->p, vn_server.sw.chips, CHECKED_AT_ONCE, desc);
+		cond_resched();
+		if (err == -EAGAIN && fatal_signal_pending(current))
+			return -EINTR;
+	} while (err == -EAGAIN);
+	return err;
+}
+
 int vn_call_plan_create(struct vn_context *ctx, void *arg)
 {
 	struct vn_plan_create *a = arg;
-	struct vn_kplan *kp = kvzalloc(sizeof(*kp), GFP_KERNEL_ACCOUNT);
+	struct vn_kplan *kp = kvzalloc(sizeof(*kp), VN_GFP_USER);
 	int err;
 
 	if (!kp)
 		return -ENOMEM;
 	refcount_set(&kp->refs, 1);
+	err = charge(kp, ctx->user, a);
+	if (err)
+		goto free;
 	err = copy_in(kp, a);
 	if (err)
 		goto free;
-	err = vn_plan_accept(&kp->p, vn_server.sw.chips, &a->error_desc);
+	err = check(kp, &a->error_desc);
 	if (err)
 		goto free;
 	err = -EACCES;
@@ -99,7 +143,7 @@ int vn_call_plan_create(struct vn_context *ctx, void *arg)
 
 	mutex_lock(&ctx->objects_lock);
 	err = xa_alloc(&ctx->plans, &kp->id, kp, XA_LIMIT(0, VN_CONTEXT_PLANS - 1),
-		       GFP_KERNEL_ACCOUNT);
+		       VN_GFP_USER);
 	if (!err)
 		a->plan = kp->id;
 	mutex_unlock(&ctx->objects_lock);

@@ -10,6 +10,8 @@
 /* Held by its context until PLAN_DESTROY, and by the queue that runs it. */
 struct vn_kplan {
 	refcount_t refs;
+	struct vn_user *user;
+	u64 bytes;		/* of it all */
 	u32 id;
 	u64 launches;
 	struct vn_plan p;

@@ -45,7 +45,7 @@ static int alloc_ring(struct vn_kqueue *kq, u32 bytes, int node)
 {
 	u32 pages = bytes >> PAGE_SHIFT, i;
 
-	kq->page = kvcalloc(pages, sizeof(*kq->page), GFP_KERNEL_ACCOUNT);
+	kq->page = kvcalloc(pages, sizeof(*kq->page), VN_GFP_USER);
 	if (!kq->page)
 		return -ENOMEM;
 	if (node != NUMA_NO_NODE && !node_online(node))
@@ -64,11 +64,30 @@ free:
 	return -ENOMEM;
 }
 
+static int charge(struct vn_user *user, u64 bytes)
+{
+	int err = vn_user_charge(user, VN_USE_QUEUES, 1);
+
+	if (err)
+		return err;
+	err = vn_user_charge(user, VN_USE_RINGS, bytes);
+	if (err)
+		vn_user_uncharge(user, VN_USE_QUEUES, 1);
+	return err;
+}
+
+static void uncharge(struct vn_user *user, u64 bytes)
+{
+	vn_user_uncharge(user, VN_USE_RINGS, bytes);
+	vn_user_uncharge(user, VN_USE_QUEUES, 1);
+}
+
 static void queue_free(struct vn_object *o)
 {
 	struct vn_kqueue *kq = container_of(o, struct vn_kqueue, object);
 
 	free_ring(kq, o->pages);
+	uncharge(kq->user, o->pages << PAGE_SHIFT);
 	vn_domain_put(kq->domain);
 	if (kq->eventfd)
 		eventfd_ctx_put(kq->eventfd);
@@ -97,22 +116,27 @@ static const struct vn_object_ops queue_ops = {
 	.free = queue_free,
 };
 
-static struct vn_kqueue *queue_new(const struct vn_queue_create *a)
+static struct vn_kqueue *queue_new(struct vn_context *ctx, const struct vn_queue_create *a)
 {
 	u32 bytes = VN_QUEUE_BYTES(a->depth);
-	struct vn_kqueue *kq = kvzalloc(sizeof(*kq), GFP_KERNEL_ACCOUNT);
+	struct vn_kqueue *kq = kvzalloc(sizeof(*kq), VN_GFP_USER);
 	int err;
 
 	if (!kq)
 		return ERR_PTR(-ENOMEM);
+	err = charge(ctx->user, bytes);
+	if (err)
+		goto free;
+	kq->ctx = ctx;
+	kq->user = ctx->user;
 	kq->chip = a->chip;
 	mutex_init(&kq->run_lock);
 	init_waitqueue_head(&kq->wait);
 	if (a->flags & VN_QUEUE_EVENTFD) {
 		kq->eventfd = eventfd_ctx_fdget(a->eventfd);
 		if (IS_ERR(kq->eventfd)) {
-			kvfree(kq);
-			return ERR_PTR(-EBADF);
+			err = -EBADF;
+			goto uncharge;
 		}
 	}
 	err = alloc_ring(kq, bytes, vn_server.chip[a->chip].node);
@@ -128,6 +152,10 @@ free_ring:
 put_eventfd:
 	if (kq->eventfd)
 		eventfd_ctx_put(kq->eventfd);
+uncharge:
+	mutex_destroy(&kq->run_lock);
+	uncharge(ctx->user, bytes);
+free:
 	kvfree(kq);
 	return ERR_PTR(err);
 }
@@ -145,10 +173,9 @@ int vn_call_queue_create(struct vn_context *ctx, void *arg)
 		return -EACCES;
 	if (vn_switch_lost(&vn_server.sw, a->chip))
 		return -EHOSTDOWN;
-	kq = queue_new(a);
+	kq = queue_new(ctx, a);
 	if (IS_ERR(kq))
 		return PTR_ERR(kq);
-	kq->ctx = ctx;
 
 	mutex_lock(&ctx->objects_lock);
 	kq->domain = ctx->domain;
@@ -157,7 +184,7 @@ int vn_call_queue_create(struct vn_context *ctx, void *arg)
 	env.flow = kq->object.id;
 	vn_queue_init(&kq->q, kq->map, a->depth, vn_server.sw.chips, &env);
 	err = xa_alloc(&ctx->queues, &kq->id, kq, XA_LIMIT(0, VN_CONTEXT_QUEUES - 1),
-		       GFP_KERNEL_ACCOUNT);
+		       VN_GFP_USER);
 	if (!err) {
 		atomic_inc(&vn_server.chip[kq->chip].queues);
 		a->queue = kq->id;

@@ -22,6 +22,7 @@
 struct vn_kqueue {
 	struct vn_object object;
 	struct vn_context *ctx;
+	struct vn_user *user;		/* pays, also for what is only mapped */
 	struct vn_domain *domain;	/* with a reference: turns use its tables */
 	u32 id;
 	u32 chip;

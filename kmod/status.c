@@ -15,6 +15,7 @@ static void status_free(struct vn_object *o)
 	struct vn_kstatus *ks = container_of(o, struct vn_kstatus, object);
 
 	__free_page(ks->page);
+	vn_user_uncharge(ks->user, VN_USE_STATUSES, 1);
 	kfree(ks);
 }
 
@@ -37,16 +38,21 @@ static const struct vn_object_ops status_ops = {
 	.free = status_free,
 };
 
-static struct vn_kstatus *status_new(void)
+static struct vn_kstatus *status_new(struct vn_user *user)
 {
-	struct vn_kstatus *ks = kzalloc(sizeof(*ks), GFP_KERNEL_ACCOUNT);
-	int err = -ENOMEM;
+	struct vn_kstatus *ks = kzalloc(sizeof(*ks), VN_GFP_USER);
+	int err;
 
 	if (!ks)
 		return ERR_PTR(-ENOMEM);
-	ks->page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!ks->page)
+	err = vn_user_charge(user, VN_USE_STATUSES, 1);
+	if (err)
 		goto free;
+	ks->user = user;
+	err = -ENOMEM;
+	ks->page = alloc_page(VN_GFP_USER | __GFP_ZERO);
+	if (!ks->page)
+		goto uncharge;
 	err = vn_object_init(&ks->object, &status_ops, VN_STATUS_BYTES);
 	if (err)
 		goto free_page;
@@ -54,6 +60,8 @@ static struct vn_kstatus *status_new(void)
 
 free_page:
 	__free_page(ks->page);
+uncharge:
+	vn_user_uncharge(user, VN_USE_STATUSES, 1);
 free:
 	kfree(ks);
 	return ERR_PTR(err);
@@ -62,14 +70,14 @@ free:
 int vn_call_status_create(struct vn_context *ctx, void *arg)
 {
 	struct vn_status_create *a = arg;
-	struct vn_kstatus *ks = status_new();
+	struct vn_kstatus *ks = status_new(ctx->user);
 	int err;
 
 	if (IS_ERR(ks))
 		return PTR_ERR(ks);
 	mutex_lock(&ctx->objects_lock);
 	err = ctx->nstatuses >= VN_STATUS_PAGES_MAX ? -ENOSPC :
-	      xa_err(xa_store(&ctx->statuses, ks->object.id, ks, GFP_KERNEL_ACCOUNT));
+	      xa_err(xa_store(&ctx->statuses, ks->object.id, ks, VN_GFP_USER));
 	if (!err) {
 		ctx->nstatuses++;
 		a->mmap_offset = vn_object_offset(&ks->object);

@@ -10,6 +10,7 @@
 /* Held as an object is. What is in the page belongs to whoever has mapped it. */
 struct vn_kstatus {
 	struct vn_object object;
+	struct vn_user *user;
 	struct page *page;
 };
 

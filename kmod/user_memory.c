@@ -8,6 +8,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include "outside.h"
+#include "user.h"
 
 /* Pinned, and given back, at a time. */
 #define BATCH	512ul
@@ -70,7 +71,7 @@ struct vn_outside *vn_user_memory_new(const struct vn_window_create *a, u64 *off
 
 	if (!access_ok(u64_to_user_ptr(a->addr), a->bytes))
 		return ERR_PTR(-EFAULT);
-	u = kzalloc(sizeof(*u), GFP_KERNEL_ACCOUNT);
+	u = kzalloc(sizeof(*u), VN_GFP_USER);
 	if (!u)
 		return ERR_PTR(-ENOMEM);
 	u->n = PAGE_ALIGN(skip + a->bytes) >> PAGE_SHIFT;
@@ -86,7 +87,7 @@ struct vn_outside *vn_user_memory_new(const struct vn_window_create *a, u64 *off
 	u->mm = current->mm;
 	mmgrab(u->mm);
 	err = -ENOMEM;
-	u->page = kvmalloc_array(u->n, sizeof(*u->page), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	u->page = kvmalloc_array(u->n, sizeof(*u->page), VN_GFP_USER);
 	if (!u->page)
 		goto free;
 	err = pin(u, addr);

@@ -37,13 +37,20 @@ void vn_share_put(struct vn_share *s)
 
 /* ---- beginning ------------------------------------------------------------- */
 
-/* It holds nothing yet. */
+/* It holds nothing yet, but counts for the user. */
 static struct vn_share *share_new(struct vn_context *ctx, u32 chip, u64 bytes, u32 access)
 {
-	struct vn_share *s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
+	struct vn_share *s = kzalloc(sizeof(*s), VN_GFP_USER);
+	int err;
 
 	if (!s)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
+	err = vn_user_charge(ctx->user, VN_USE_WINDOWS, 1);
+	if (err) {
+		kfree(s);
+		return ERR_PTR(err);
+	}
+	s->user = ctx->user;
 	refcount_set(&s->refs, 1);
 	init_rwsem(&s->dead_lock);
 	INIT_LIST_HEAD(&s->imports);
@@ -55,6 +62,12 @@ static struct vn_share *share_new(struct vn_context *ctx, u32 chip, u64 bytes, u
 	s->bytes = bytes;
 	s->access = access;
 	return s;
+}
+
+static void share_drop(struct vn_share *s)
+{
+	vn_user_uncharge(s->user, VN_USE_WINDOWS, 1);
+	kfree(s);
 }
 
 /* It lies on own HBM. Under objects_lock. */
@@ -113,12 +126,13 @@ static int open_window(struct vn_context *ctx, struct vn_share *s)
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	/* Reserved before, so that nothing can fail once the key resolves. */
-	err = xa_reserve(&ctx->windows, window_index(s->chip, t->free_head), GFP_KERNEL_ACCOUNT);
+	err = xa_reserve(&ctx->windows, window_index(s->chip, t->free_head), VN_GFP_USER);
 	if (err)
 		return err;
 	hold(s);
 	s->key = vn_table_open(t, hbm_of(s), s->offset, s->bytes, s->access, s);
-	xa_store(&ctx->windows, window_index(s->chip, s->key), s, GFP_KERNEL_ACCOUNT);
+	xa_store(&ctx->windows, window_index(s->chip, s->key), s, VN_GFP_USER);
+	WRITE_ONCE(ctx->nwindows, ctx->nwindows + 1);
 	atomic_inc(&vn_server.chip[s->chip].windows);
 	trace_window_create(ctx->id, s->chip, s->key, s->bytes, s->access);
 	return 0;
@@ -131,8 +145,8 @@ int vn_call_window_create(struct vn_context *ctx, void *arg)
 	struct vn_outside *outside = NULL;
 	int err;
 
-	if (!s)
-		return -ENOMEM;
+	if (IS_ERR(s))
+		return PTR_ERR(s);
 	if (a->flags & (VN_WINDOW_USER | VN_WINDOW_DMABUF)) {
 		outside = vn_outside_new(ctx, a, &s->offset);
 		err = PTR_ERR_OR_ZERO(outside);
@@ -162,7 +176,7 @@ int vn_call_window_create(struct vn_context *ctx, void *arg)
 		vn_outside_put(outside);
 	}
 free:
-	kfree(s);
+	share_drop(s);
 	return err;
 }
 
@@ -184,6 +198,7 @@ static void doom(struct vn_share *s, struct list_head *ending)
 		vn_table_kill(vn_table_find(table_of(s), s->key, &status));
 		/* Unless another one has its place there. */
 		xa_cmpxchg(&s->maker->windows, window_index(s->chip, s->key), s, NULL, 0);
+		WRITE_ONCE(s->maker->nwindows, s->maker->nwindows - 1);
 	}
 }
 
@@ -199,6 +214,7 @@ static void revoke_imports(struct vn_share *s)
 	list_for_each_entry(imp, &s->imports, on) {
 		vn_object_unmap(&imp->object);
 		vn_import_leave(imp);
+		cond_resched();
 	}
 	up_read(&s->dead_lock);
 }
@@ -209,6 +225,8 @@ static void end_window(struct vn_share *s, bool revoke)
 
 	trace_window_invalidate(s->maker_id, s->chip, s->key, s->bytes, s->access);
 	atomic_dec(&vn_server.chip[s->chip].windows);
+	/* Importers may keep it for as long as they like: not at its maker's expense. */
+	vn_user_uncharge(s->user, VN_USE_WINDOWS, 1);
 	if (mem && revoke) {
 		revoke_imports(s);
 		s->mem = NULL;
@@ -341,7 +359,8 @@ static int rebind(struct vn_context *ctx, const struct vn_window_bind *a, struct
 	hold(s);
 	s->key = vn_table_next_name(table_of(old), old->key);
 	/* Where there is one already this takes no memory. */
-	xa_store(&ctx->windows, window_index(s->chip, s->key), s, GFP_KERNEL_ACCOUNT);
+	xa_store(&ctx->windows, window_index(s->chip, s->key), s, VN_GFP_USER);
+	WRITE_ONCE(ctx->nwindows, ctx->nwindows + 1);
 	doom(old, ending);
 	*was = old;
 	return 0;
@@ -354,8 +373,8 @@ int vn_call_window_bind(struct vn_context *ctx, void *arg)
 	LIST_HEAD(ending);
 	int err;
 
-	if (!s)
-		return -ENOMEM;
+	if (IS_ERR(s))
+		return PTR_ERR(s);
 	mutex_lock(&ctx->objects_lock);
 	s->domain = ctx->domain;
 	mutex_lock(&s->domain->windows_lock);
@@ -363,7 +382,7 @@ int vn_call_window_bind(struct vn_context *ctx, void *arg)
 	mutex_unlock(&s->domain->windows_lock);
 	mutex_unlock(&ctx->objects_lock);
 	if (err) {
-		kfree(s);
+		share_drop(s);
 		return err;
 	}
 

@@ -21,6 +21,7 @@ struct vn_outside;
  */
 struct vn_share {
 	refcount_t refs;
+	struct vn_user *user;		/* it counts for, until it ends */
 	u32 maker_id;
 	struct vn_context *maker;	/* there while it is alive; else only compared */
 	struct vn_domain *domain;

@@ -34,6 +34,13 @@ struct node {
 	const struct vn_health *health; /* or NULL */
 };
 
+/* What an errno of the module means, where the C library has another text. */
+static const char *meaning(int err)
+{
+	return err == -EDQUOT ? "as many as a user may have (module parameters user_...)"
+			      : strerror(-err);
+}
+
 static int open_path(const char *path, void **ctx)
 {
 	struct node *n = calloc(1, sizeof(*n));
@@ -46,7 +53,7 @@ static int open_path(const char *path, void **ctx)
 	if (n->fd < 0) {
 		err = -errno;
 		free(n);
-		return vn_fail(err, "%s: %s", path, strerror(-err));
+		return vn_fail(err, "%s: %s", path, meaning(err));
 	}
 	pthread_mutex_init(&n->mappings_lock, NULL);
 	n->health = mmap(NULL, HEALTH_BYTES, PROT_READ, MAP_SHARED, n->fd, VN_HEALTH_OFFSET);
@@ -93,7 +100,7 @@ static int kernel_call(void *ctx, uint32_t cmd, void *arg)
 	while (ret < 0 && errno == EINTR && cmd == VN_IOCTL_WAIT);
 	if (ret < 0) {
 		ret = -errno;
-		vn_set_error("%s: %s", n->path, strerror(-ret));
+		vn_set_error("%s: %s", n->path, meaning(ret));
 		return ret;
 	}
 	return 0;

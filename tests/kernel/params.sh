@@ -30,6 +30,10 @@ for hbm in 0 1K 4095 4097 5X 5GG G '' -4096 2T 1048577M 0x 18446744073709551616 
 	18446744073709555712 16777217T; do
 	refused "hbm=$hbm: must be 4K to 1T" hbm=$hbm
 done
+for what in contexts domains queues ring_mib windows imports plans plan_mib statuses; do
+	refused "user_$what=0: must be 1 to 16777216" user_$what=0
+done
+refused 'user_windows=16777217: must be 1 to 16777216' user_windows=16777217
 
 # Refused by the kernel's own parser, which names the parameter too
 for p in sleds=x sleds=-1 sleds=4294967296 chips_per_sled=; do

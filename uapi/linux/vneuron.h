@@ -29,6 +29,8 @@
  *             imports (join), plan being launched, sled being drained, or with exported
  *             memory (drain)
  *  ECANCELED  DRAIN_STEP: somebody has called it off
+ *  EDQUOT     the user has as many of them as one may have, in all contexts (module
+ *             parameters user_...); also of open(). CAP_SYS_RESOURCE may have more
  *  EFAULT     a user pointer can't be read or written; memory for a window can't be pinned
  *  EHOSTDOWN  the chip is lost; DRAIN_STEP: a sled is, this one or one its chips go to
  *  EINTR      a fatal signal arrived while waiting (others restart the call)
