@@ -24,7 +24,7 @@ declare -A groups=(
 	[debug]="bc bison flex libelf-dev libssl-dev cpio kmod perl xz-utils"
 	[bench]="openmpi-bin libopenmpi-dev mpich libmpich-dev gnuplot-nox
 		iproute2 perftest rdma-core ibverbs-providers"
-	[style]="git clang-format shellcheck"
+	[style]="git clang-format shellcheck coccinelle"
 )
 
 say() { echo "deps.sh: $*" >&2; }

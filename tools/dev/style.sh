@@ -7,6 +7,7 @@
 #   sparse	the module, W=1 C=2, on both kernels (tools/dev/kmod.sh)
 #   clang-format	lib, tools and tests
 #   kernel-doc	every field of the uapi headers
+#   spatch	no word of shared memory is read twice (ring_reads.cocci)
 #   pahole	no hole and no implicit padding in a struct of the ABI
 #   lengths	no file over 800 lines, port.h at most 100
 set -uo pipefail
@@ -43,6 +44,15 @@ done
 for header in $(list 'uapi/linux/*.h'); do
 	perl "$scripts/scripts/kernel-doc" -none -Werror "$header" 2>&1 | grep . && bad=1
 done
+
+# twice FILE...: what they read twice of what a user can write.
+twice() { spatch --very-quiet --sp-file tools/dev/ring_reads.cocci "$@" | grep '^[-+]'; }
+# shellcheck disable=SC2046
+twice $(list 'kmod/*.c' 'kmod/engine/*.c') && complain "shared memory is read as ring_reads.cocci says it must not be"
+# It finds what there is to be found.
+echo 'int f(struct q *q) { if (READ_ONCE(q->ring->sq_tail)) return 1; return READ_ONCE(q->ring->sq_tail); }' \
+	>"$B/twice.c"
+[ "$(twice "$B/twice.c" | grep -c '^-int')" = 1 ] || complain "spatch does not find a word that is read twice"
 
 pahole -C "$(sed -n 's/^struct \(vn_[a-z_]*\) {.*/\1/p' uapi/linux/vneuron{,_ring,_sled}.h | paste -sd,)" \
 	"$B/tests/engine/layout_test" 2>/dev/null > "$B/pahole.txt"
