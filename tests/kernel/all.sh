@@ -35,7 +35,7 @@ export VNEURON_DEVICE=/dev/vneuron0
 rest=
 for script in tests/kernel/*.sh; do
 	name=${script##*/}
-	case " $alone all lib " in
+	case " $alone all lib lockdown " in
 	*" ${name%.sh} "*)	;;
 	*)			rest="$rest $script" ;;
 	esac
@@ -64,6 +64,8 @@ fi
 	part lib $lib
 	part cli $cli
 	VNEURON_DEVICE=embedded part numa "$VN_BUILD/tests/lib/numa_test"
+	# From there is no way back.
+	part lockdown tests/kernel/lockdown.sh
 }
 
 if ! rmmod vneuron; then
