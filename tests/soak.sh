@@ -12,6 +12,8 @@
 #   debug	on the module, in a guest with KASAN, lockdep and kmemleak; also 6.1, 6.12
 #   drain, drain-tsan, drain-debug, drain-6.1, drain-6.12
 #		there, while sleds are drained and come back
+#   hostile, hostile-debug
+#		a victim beside hostile neighbours (tests/kernel/hostile.c), on 6.1 and debug
 #
 # Default: tsan debug drain drain-tsan drain-debug. Each prints the seed it begins with.
 # What fails prints the command that does the same once more: VN_SEED is where to begin,
@@ -35,6 +37,9 @@ guest() {
 	return $status
 }
 
+# The same with hostile neighbours, whose test loads the module itself.
+hostile_guest() { timeout -k 5 $((2 * VN_SECONDS + 300)) tests/kernel/hostile.sh; }
+
 # place NAME COMMAND...
 place() {
 	local name=$1 log=$top/$B/soak-$1.log status=0 began=$SECONDS reports seed
@@ -50,18 +55,18 @@ place() {
 		echo "once more: ${seed:-VN_SEED=$VN_SEED} VN_SAME=1 VN_SECONDS=60 tests/soak.sh $name"
 	else
 		((++passed))
-		grep -hE ' scripts from seed |# sleds: ' "$log"
+		grep -hE ' scripts from seed |# sleds: |^ok .*hostile|^# p99' "$log"
 		echo "ok   $name: $((SECONDS - began)) s, $reports reports of ThreadSanitizer"
 	fi
 }
 
-if [[ ${1:-} == guest ]]; then
-	guest
+if [[ ${1:-} == *guest ]]; then
+	"${1/-/_}"
 	exit
 fi
 [[ $# != 0 ]] || set -- tsan debug drain drain-tsan drain-debug
 for name; do
-	[[ $name =~ ^((drain-)?(tsan|debug|6\.1|6\.12)|plain|drain)$ ]] ||
+	[[ $name =~ ^((drain-)?(tsan|debug|6\.1|6\.12)|plain|drain|hostile(-debug)?)$ ]] ||
 		{ echo "soak.sh: no place $name" >&2; exit 2; }
 done
 first=${VN_SEED:-$(date +%s)000000}
@@ -76,7 +81,11 @@ embedded() {
 
 for name; do
 	export VN_SEED=$first VN_DRAINS=0 VN_SECONDS=${seconds:-300}
-	where=${name#drain-}
+	where=${name#drain-} program=lib/random_test run=guest
+	if [[ $name == hostile* ]]; then
+		where=${name#hostile} where=${where#-} program=kernel/hostile run=hostile-guest
+		where=${where:-6.1}
+	fi
 	if [[ $name == drain* ]]; then
 		VN_DRAINS=1 VN_SECONDS=${seconds:-600}
 	fi
@@ -87,10 +96,10 @@ for name; do
 		embedded "$name" "$B/tsan" "$tsan"
 		;;
 	*)
-		$make --no-print-directory "$jobs" "$B/tests/lib/random_test" "$B/kmod-$where/vneuron.ko"
+		$make --no-print-directory "$jobs" "$B/tests/$program" "$B/kmod-$where/vneuron.ko"
 		export VN_BUILD=$top/$B VN_KO=$top/$B/kmod-$where/vneuron.ko
 		place "$name" tests/vm/vm.sh -k "$where" -m 4G -n 2 -t $((VN_SECONDS + 900)) \
-			-l "$top/$B/soak-$name.kernel.log" -- tests/soak.sh guest
+			-l "$top/$B/soak-$name.kernel.log" -- tests/soak.sh $run
 		;;
 	esac
 done
