@@ -148,6 +148,65 @@ static void test_scribble(vn_device_t dev)
 	       "all is given back");
 }
 
+/* ---- who guesses keys -------------------------------------------------------------------- */
+
+#define SECRET 0x5ec2e75ec2e70000ull
+#define SHOWN 4096u /* of three times that, the middle */
+
+static bool shows_secret(const uint64_t *w, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (w[i] == SECRET)
+			return true;
+	return false;
+}
+
+/* In its domain, or in one of its own: what is found there was to be shown, or it is an error. */
+static void test_guess(vn_device_t dev, bool same)
+{
+	struct vn_mem theirs = take(dev, 1, 3 * SHOWN), mine;
+	unsigned int rounds = quick() ? 2000 : 20000, misses = 0, hits = 0, wrong = 0;
+	int domain = vn_domain_export(dev);
+	vn_device_t guesser;
+	uint32_t key;
+	vn_queue_t q;
+
+	for (uint32_t i = 0; i < theirs.bytes / 8; i++)
+		((uint64_t *)theirs.ptr)[i] = i * 8 / SHOWN == 1 ? i : SECRET;
+	NEED(vn_window_create(dev, &theirs, SHOWN, SHOWN, VN_ACCESS_REMOTE_READ, &key));
+	NEED(vn_reopen(dev, &guesser));
+	if (same)
+		NEED(vn_domain_join(guesser, domain));
+	close(domain);
+	mine = take(guesser, 0, 3 * SHOWN);
+	q = queue(guesser, 0, 8);
+	for (unsigned int i = 0; i < rounds; i++) {
+		/* Names of slots and generations that may be there, sizes that may fit. */
+		uint32_t name = rnd() & 1 ? key ^ (uint32_t)(rnd() & 1) << rnd() % 20
+					  : (uint32_t)rnd();
+		struct vn_operand at = vn_by_key(1, name, rnd() & 3 ? 0 : rnd() % (2 * SHOWN));
+		bool write = !(rnd() & 7);
+		int status = run_copy(q, write ? at : vn_at(&mine, 0), write ? vn_at(&mine, 0) : at,
+				      rnd() & 3 ? 512 : 2 * SHOWN);
+
+		if (status)
+			misses++;
+		else
+			hits++;
+		wrong += status < 0 || (!status && (write || !same));
+		wrong += shows_secret(mine.ptr, (uint32_t)(mine.bytes / 8));
+	}
+	tap_ok(!wrong && misses && !hits == !same,
+	       "%u guesses in %s domain: %u wrong, %u right ones, %u of more than is shown", rounds,
+	       same ? "its" : "another", misses, hits, wrong);
+	for (uint32_t i = 0; i < theirs.bytes / 8; i++)
+		wrong += ((uint64_t *)theirs.ptr)[i] != (i * 8 / SHOWN == 1 ? i : SECRET);
+	tap_ok(!wrong, "and nothing has changed");
+	vn_close(guesser);
+	NEED(vn_window_invalidate(dev, 1, key));
+	NEED(vn_mem_free(dev, &theirs));
+}
+
 /* Random life of many contexts, each checking its own bytes. */
 static struct {
 	vn_device_t dev;
@@ -257,6 +316,8 @@ int main(void)
 	vn_device_t dev = device();
 
 	test_scribble(dev);
+	test_guess(dev, false);
+	test_guess(dev, true);
 	test_zoo(dev);
 	vn_close(dev);
 	return tap_done();
