@@ -369,7 +369,7 @@ static int do_chip(struct sk_buff *skb, struct genl_info *info)
 				    "no such chip on this UltraServer");
 		return -ENODEV;
 	}
-	return answer(skb, info, VN_NL_CMD_CHIP, chip);
+	return answer(skb, info, VN_NL_CMD_CHIP, vn_chip_index(chip));
 }
 
 /* The sled that is named: 0, or why it is none. */
