@@ -24,8 +24,8 @@ struct vn_outside *vn_outside_new(struct vn_context *ctx, const struct vn_window
 	if (vn_switch_lost(&vn_server.sw, chip))
 		return ERR_PTR(-EHOSTDOWN);
 	/* What is too much anyway is not pinned first. */
-	if (a->bytes > VN_WINDOW_OUTSIDE_MAX - min_t(u64, atomic64_read(&ctx->outside_bytes),
-						     VN_WINDOW_OUTSIDE_MAX))
+	if (a->flags & VN_WINDOW_USER &&
+	    atomic64_read(&ctx->outside_bytes) + a->bytes > VN_WINDOW_OUTSIDE_MAX)
 		return ERR_PTR(-ENOSPC);
 	o = a->flags & VN_WINDOW_USER ? vn_user_memory_new(a, offset) : vn_dmabuf_new(a, offset);
 	if (IS_ERR(o))

@@ -142,7 +142,8 @@ int embed_outside_new(struct embed_context *ctx, const struct vn_window_create *
 		return -EACCES;
 	if (vn_switch_lost(&dev->sw, a->chip))
 		return -EHOSTDOWN;
-	if (a->bytes > VN_WINDOW_OUTSIDE_MAX - ctx->outside_bytes)
+	/* What is too much anyway is not locked first. */
+	if (a->flags & VN_WINDOW_USER && a->bytes > VN_WINDOW_OUTSIDE_MAX - ctx->outside_bytes)
 		return -ENOSPC;
 	o = calloc(1, sizeof(*o));
 	if (!o)
