@@ -88,7 +88,26 @@ static void test_window_refused(void)
 
 /* ---- another process --------------------------------------------------------------------- */
 
-enum { MAP = 1, WRITE, READ, LENGTH, MAP_RW, SYNC, LEAVE };
+enum { MAP = 1, WRITE, READ, LENGTH, MAP_RW, REOPEN, SYNC, LEAVE };
+
+/* The same file, opened anew to be written: can it be? */
+static bool written_anew(int fd)
+{
+	char link[32];
+	uint8_t *p;
+	bool can;
+	int rw;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	rw = open(link, O_RDWR | O_CLOEXEC);
+	p = map(rw, PAGE, PROT_READ | PROT_WRITE);
+	can = p || write(rw, "x", 1) == 1;
+	if (p)
+		munmap(p, PAGE);
+	if (rw >= 0)
+		close(rw);
+	return can;
+}
 
 /* A process that has nothing but what it is given; byte 100 of it. */
 static void stranger(int sock)
@@ -106,6 +125,9 @@ static void stranger(int sock)
 		case MAP_RW:
 			p = map(fd, PAGE, PROT_READ | PROT_WRITE);
 			say(sock, !p);
+			break;
+		case REOPEN:
+			say(sock, written_anew(fd));
 			break;
 		case WRITE:
 			p[100] = 0x5a;
@@ -158,6 +180,7 @@ static void test_share(void)
 	       "what it writes is seen here");
 	memset((uint8_t *)m.ptr + 6 * PAGE, 0x44, PAGE);
 	tap_ok(ask(sock[1], MAP_RW), "what is to be read alone is not mapped to be written");
+	tap_ok(!ask(sock[1], REOPEN), "nor when its file is opened anew");
 	tap_ok(!ask(sock[1], MAP) && ask(sock[1], READ) == 0x44, "but to be read");
 	if (in_kernel(dev))
 		tap_ok(!ask(sock[0], SYNC), "it may ask for access");
@@ -393,7 +416,7 @@ static void test_drain(void)
 static struct {
 	struct vn_mem m;
 	int stop;
-	uint64_t written;
+	uint64_t written, signalled;
 	uint32_t wrong;
 } busy;
 
@@ -411,39 +434,60 @@ static void *write_words(void *arg)
 	return NULL;
 }
 
+static void *signal_words(void *arg)
+{
+	vn_queue_t q = queue(dev, 0, 8);
+	struct vn_desc d = { 0 };
+
+	vn_prep_sem_signal(&d, *(struct vn_operand *)arg, 1);
+	while (!__atomic_load_n(&busy.stop, __ATOMIC_ACQUIRE)) {
+		__atomic_fetch_add(&busy.wrong, run(q, &d, NULL) != VN_OK, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&busy.signalled, 1, __ATOMIC_RELAXED);
+	}
+	vn_queue_destroy(q);
+	return NULL;
+}
+
 static void test_busy(void)
 {
-	struct vn_mem m = take(dev, CHIP, 4 * PAGE);
-	unsigned int rounds = quick() ? 20 : 200, wrong = 0;
+	struct vn_mem m = take(dev, CHIP, 256 * PAGE);
+	unsigned int rounds = quick() ? 50 : 300, wrong = 0;
+	struct vn_operand second = vn_at(&m, 16);
 	vn_queue_t q = queue(dev, 0, 8);
 	struct vn_desc d = { 0 };
 	uint64_t *words = m.ptr, signals = 0;
-	pthread_t thread;
+	pthread_t thread[2];
 
 	memset(m.ptr, 0, m.bytes);
 	memset(&busy, 0, sizeof(busy));
-	pthread_create(&thread, NULL, write_words, &words[1]);
+	pthread_create(&thread[0], NULL, write_words, &words[1]);
+	pthread_create(&thread[1], NULL, signal_words, &second);
 	vn_prep_sem_signal(&d, vn_at(&m, 0), 1);
 	for (unsigned int i = 0; i < rounds; i++) {
-		int fd = vn_mem_export(dev, &m, 0, 4 * PAGE, VN_EXPORT_WRITE);
+		int fd = vn_mem_export(dev, &m, 0, m.bytes, VN_EXPORT_WRITE);
 		uint64_t *p;
 
 		NEED(fd);
-		p = (uint64_t *)map(fd, 4 * PAGE, PROT_READ | PROT_WRITE);
+		p = (uint64_t *)map(fd, m.bytes, PROT_READ | PROT_WRITE);
 		wrong += !p || run(q, &d, NULL) || p[0] != ++signals || words[0] != signals;
 		if (p)
-			munmap(p, 4 * PAGE);
+			munmap(p, m.bytes);
 		close(fd);
 		wrong += run(q, &d, NULL) != VN_OK;
 		signals++;
 	}
-	while (!__atomic_load_n(&busy.written, __ATOMIC_RELAXED))
+	while (!__atomic_load_n(&busy.written, __ATOMIC_RELAXED) ||
+	       !__atomic_load_n(&busy.signalled, __ATOMIC_RELAXED))
 		sleep_ms(1);
 	__atomic_store_n(&busy.stop, 1, __ATOMIC_RELEASE);
-	pthread_join(thread, NULL);
-	tap_ok(!wrong && !busy.wrong && words[0] == signals && words[1] == busy.written,
-	       "exported %u times under writes: none is lost (%u, %u wrong; %llu by the CPU)", rounds,
-	       wrong, busy.wrong, (unsigned long long)busy.written);
+	pthread_join(thread[0], NULL);
+	pthread_join(thread[1], NULL);
+	tap_ok(!wrong && !busy.wrong && words[0] == signals && words[1] == busy.written &&
+		       words[2] == busy.signalled,
+	       "exported %u times under writes: none is lost (%u, %u wrong; %llu by the CPU, %llu "
+	       "by descriptors)",
+	       rounds, wrong, busy.wrong, (unsigned long long)busy.written,
+	       (unsigned long long)busy.signalled);
 	vn_queue_destroy(q);
 	vn_mem_free(dev, &m);
 }
