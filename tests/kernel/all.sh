@@ -44,7 +44,8 @@ done
 cli=$(ls tests/cli/*_test.sh | grep -vE '/(install|nccl|man)_test')
 # What only uses the library is the same on another kernel.
 [ "${VN_KERNEL:-}" != 6.12 ] ||
-	cli=$(ls tests/cli/*_test.sh | grep -E '/(commands|json|objects|ranks|sled|fault|pid)_test')
+	cli=$(ls tests/cli/*_test.sh |
+		grep -E '/(commands|json|objects|ranks|sled|fault|export|pid)_test')
 # Collectives stand on the calls alone.
 above='accel|blocks|calls|collective|communicator|kin|matrix|nccl|nccl_kin|onesided|onesided_refused'
 above+='|order|pair|pair_refused|persistent|random|ranks|tuner'

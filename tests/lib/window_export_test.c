@@ -426,7 +426,7 @@ static void *write_words(void *arg)
 
 	while (!__atomic_load_n(&busy.stop, __ATOMIC_ACQUIRE)) {
 		vn_mem_begin(dev, word, 8);
-		busy.wrong += *word != n;
+		__atomic_fetch_add(&busy.wrong, *word != n, __ATOMIC_RELAXED);
 		*word = ++n;
 		vn_mem_end(dev);
 		__atomic_store_n(&busy.written, n, __ATOMIC_RELAXED);
