@@ -194,13 +194,33 @@ static int note_holder(const struct vn_drain_open *a, void __user *uarg)
 	return -EBUSY;
 }
 
+/* No way back from there but by testing the sled: told first, when it can still be refused. */
+static int call_maintain(struct vn_context *ctx, struct vn_drain_open *a,
+			 struct vn_drain_open __user *uarg)
+{
+	struct file *none;
+	s32 fd = a->fd;
+	int err;
+
+	if (put_user(-1, &uarg->fd))
+		return -EFAULT;
+	err = vn_call_drain_open(ctx, a, &none);
+	/* What was there before. */
+	if (err && put_user(fd, &uarg->fd))
+		return -EFAULT;
+	return err;
+}
+
 /* A session before COMMITTED: closing it undoes what it did. */
 static int call_drain(struct vn_context *ctx, struct vn_drain_open *a, void __user *uarg)
 {
 	u32 bytes = min_t(u32, a->size, sizeof(*a));
 	struct file *file;
-	int err = vn_call_drain_open(ctx, a, &file);
+	int err;
 
+	if (a->flags & VN_DRAIN_MAINTAIN)
+		return call_maintain(ctx, a, uarg);
+	err = vn_call_drain_open(ctx, a, &file);
 	if (err == -EBUSY && a->exports)
 		return note_holder(a, uarg);
 	if (err)

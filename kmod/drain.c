@@ -343,6 +343,9 @@ static long session_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	err = vn_call_copy_in(cmd, &a, (void __user *)arg);
 	if (err)
 		return err;
+	/* A step is not taken back because nobody could be told: as it came, to see that one can. */
+	if (copy_to_user((void __user *)arg, &a, min_t(u32, a.size, sizeof(a))))
+		return -EFAULT;
 	if (mutex_lock_killable(&s->lock))
 		return -EINTR;
 	err = step(s, &a);

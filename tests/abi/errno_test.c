@@ -576,6 +576,44 @@ static void test_attach_undone(void)
 	close(a->fd);
 }
 
+/* What could not be told has not been done: of a step, and of what has no session. */
+static void test_drain_untold(void)
+{
+	struct vn_drain_open *a = (void *)page_before_nothing();
+	struct vn_drain_step *s = (void *)page_before_nothing();
+	int fd;
+
+	*a = (struct vn_drain_open){ .size = sizeof(*a),
+				     .sled = 2,
+				     .to = VN_ANY_SLED,
+				     .operation = 9,
+				     .budget_ns = 1000000000 };
+	must(!call(ctx, VN_IOCTL_DRAIN_OPEN, a));
+	fd = a->fd;
+	s->size = sizeof(*s);
+	s->to = VN_SLED_CORDONED;
+	must(!mprotect(s, PAGE, PROT_READ));
+	tap_result(call(fd, VN_IOCTL_DRAIN_STEP, s), -EFAULT, "DRAIN_STEP: no room for the answer");
+	tap_ok(sled_state(2) == VN_SLED_PLANNED && !drain_step(fd, VN_SLED_CORDONED),
+	       "and the step is still to be taken");
+	must(!drain_step(fd, VN_SLED_PRECOPY) && !drain_step(fd, VN_SLED_COMMITTED));
+	close(fd);
+	a->flags = VN_DRAIN_MAINTAIN;
+	must(!mprotect(a, PAGE, PROT_READ));
+	tap_result(call(ctx, VN_IOCTL_DRAIN_OPEN, a), -EFAULT,
+		   "DRAIN_OPEN: no room to say that there is no session");
+	tap_ok(sled_state(2) == VN_SLED_DRAINED, "and the sled is not in maintenance");
+	must(!mprotect(a, PAGE, PROT_READ | PROT_WRITE));
+	a->fd = 77;
+	tap_ok(!call(ctx, VN_IOCTL_DRAIN_OPEN, a) && a->fd == -1, "with room it is");
+	a->fd = 77;
+	tap_ok(call(ctx, VN_IOCTL_DRAIN_OPEN, a) == -EALREADY && a->fd == 77,
+	       "once: then nothing is said");
+	a->flags = VN_DRAIN_BACK;
+	must(!call(ctx, VN_IOCTL_DRAIN_OPEN, a) && !drain_step(a->fd, VN_SLED_IN_SERVICE));
+	close(a->fd);
+}
+
 static int fresh(void)
 {
 	close(ctx);
@@ -592,6 +630,7 @@ int main(void)
 	test_attach();
 	test_attach_undone();
 	test_sleds();
+	test_drain_untold();
 	test_chips();
 	test_memory();
 	fresh();
