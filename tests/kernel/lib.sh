@@ -77,6 +77,13 @@ with_module() {
 	[ -c $node ] || skip_all 'only with the module loaded'
 }
 
+# What this script and its children take is counted by itself, where there are groups.
+in_group() {
+	local group=/sys/fs/cgroup/vn-$1
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control && mkdir -p $group &&
+		echo $$ >$group/cgroup.procs
+} 2>/dev/null
+
 # mark; since: the kernel log from here on, in $log
 mark() { echo "vneuron-test: mark $$ $((++marks))" >/dev/kmsg; }
 since() {
