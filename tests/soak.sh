@@ -14,6 +14,10 @@
 #		there, while sleds are drained and come back
 #   hostile, hostile-debug
 #		a victim beside hostile neighbours (tests/kernel/hostile.c), on 6.1 and debug
+#   reload, reload-debug, reload-6.1, reload-6.12
+#		no collectives: the module is loaded and unloaded VN_LOADS times (1,000), with
+#		processes on it that are killed, and VN_OPENS contexts (10,000) with work
+#		under way are opened and closed (tests/kernel/reload.c)
 #
 # Default: tsan debug drain drain-tsan drain-debug. Each prints the seed it begins with.
 # What fails prints the command that does the same once more: VN_SEED is where to begin,
@@ -44,7 +48,10 @@ hostile_guest() { timeout -k 5 $((2 * VN_SECONDS + 300)) tests/kernel/hostile.sh
 place() {
 	local name=$1 log=$top/$B/soak-$1.log status=0 began=$SECONDS reports seed
 	shift
-	echo "== $name, $VN_SECONDS s, from VN_SEED=$VN_SEED"
+	case $name in
+	reload*)	echo "== $name, $VN_LOADS loads and $VN_OPENS contexts" ;;
+	*)		echo "== $name, $VN_SECONDS s, from VN_SEED=$VN_SEED" ;;
+	esac
 	"$@" >"$log" 2>&1 || status=$?
 	reports=$(grep -c '^WARNING: ThreadSanitizer' "$log" || true)
 	if ((status)) || ! grep -q '^ok ' "$log"; then
@@ -52,10 +59,12 @@ place() {
 		head -n 200 "$log"
 		seed=$(grep -oE '(at|once more:) VN_SEED=[0-9]+' "$log" | grep -om 1 'VN_SEED=.*' || true)
 		echo "FAIL $name: exit status $status, $reports reports of ThreadSanitizer, all in $log"
-		echo "once more: ${seed:-VN_SEED=$VN_SEED} VN_SAME=1 VN_SECONDS=60 tests/soak.sh $name"
+		[[ $name == reload* ]] ||
+			echo "once more: ${seed:-VN_SEED=$VN_SEED} VN_SAME=1 VN_SECONDS=60 tests/soak.sh $name"
 	else
 		((++passed))
-		grep -hE ' scripts from seed |# sleds: |^ok .*hostile|^# p99' "$log"
+		grep -hE ' scripts from seed |# sleds: |^ok .*hostile|^# p99|^ok .*(loads|contexts opened|caches)|^# mem' \
+			"$log"
 		echo "ok   $name: $((SECONDS - began)) s, $reports reports of ThreadSanitizer"
 	fi
 }
@@ -66,7 +75,8 @@ if [[ ${1:-} == *guest ]]; then
 fi
 [[ $# != 0 ]] || set -- tsan debug drain drain-tsan drain-debug
 for name; do
-	[[ $name =~ ^((drain-)?(tsan|debug|6\.1|6\.12)|plain|drain|hostile(-debug)?)$ ]] ||
+	[[ $name =~ ^((drain-)?(tsan|debug|6\.1|6\.12)|plain|drain|hostile(-debug)?)$ ||
+		$name =~ ^reload(-(debug|6\.1|6\.12))?$ ]] ||
 		{ echo "soak.sh: no place $name" >&2; exit 2; }
 done
 first=${VN_SEED:-$(date +%s)000000}
@@ -77,6 +87,15 @@ embedded() {
 
 	$make --no-print-directory "$jobs" B="$2" ${3:+CFLAGS="$3"} "$program"
 	VNEURON_DEVICE=embedded place "$1" timeout -k 5 $((VN_SECONDS + 300)) "$program"
+}
+
+# reload NAME KERNEL
+reload() {
+	$make --no-print-directory "$jobs" "$B/tests/kernel/reload" "$B/kmod-$2/vneuron.ko"
+	export VN_BUILD=$top/$B VN_KO=$top/$B/kmod-$2/vneuron.ko VN_KERNEL=$2
+	export VN_LOADS=${VN_LOADS:-1000} VN_OPENS=${VN_OPENS:-10000}
+	place "$1" tests/vm/vm.sh -k "$2" -m 4G -n 2 -t 10800 -l "$top/$B/soak-$1.kernel.log" \
+		-- tests/kernel/reload.sh
 }
 
 for name; do
@@ -91,6 +110,8 @@ for name; do
 	fi
 	case $where in
 	plain | drain) embedded "$name" "$B" ;;
+	reload) reload "$name" 6.1 ;;
+	reload-*) reload "$name" "${name#reload-}" ;;
 	tsan)
 		export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
 		embedded "$name" "$B/tsan" "$tsan"

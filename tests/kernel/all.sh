@@ -24,7 +24,7 @@ part() {
 }
 
 # Load and unload it themselves.
-alone='params nodes limits hostile rmmod idle matrix restore'
+alone='params nodes limits hostile rmmod reload idle matrix restore'
 part load $(printf "tests/kernel/%s.sh " $alone)
 
 if ! insmod "$VN_KO" sleds=36 chips_per_sled=4 spares=1 faults=1 hbm=256M; then

@@ -2,10 +2,11 @@
 /*
  * Holds a part of the module until its standard input ends: "server" or "chip",
  * a node; "mapping", memory of a context whose fd is closed; "ring", a queue's
- * rings likewise; "domain", nothing but the fd of a domain; "window", one of 64 KiB; "memory",
- * 64 MiB. On chip 0, or the one whose number follows.
+ * rings likewise; "import", "status" and "health", what else is mapped; "domain", nothing but
+ * the fd of a domain; "session", that of a drain; "window", one of 64 KiB; "memory", 64 MiB.
+ * On chip 0, or the one whose number follows.
  */
-#include "abi/abi.h"
+#include "drained.h"
 
 int main(int argc, char **argv)
 {
@@ -26,6 +27,28 @@ int main(int argc, char **argv)
 		fd = open_on(chip);
 		queue_create(fd, chip, 8, -1);
 		close(fd);
+	} else if (!strcmp(what, "import")) {
+		struct mem m;
+
+		fd = open_on(chip);
+		m = mem_alloc(fd, chip, 16 * PAGE);
+		must(mmap(NULL, 16 * PAGE, PROT_READ, MAP_SHARED, fd,
+			  window_import(fd, chip, window_create(fd, &m, 0, m.bytes, ACCESS_ALL),
+					VN_ACCESS_REMOTE_READ)) != MAP_FAILED);
+		munmap(m.ptr, m.bytes);
+		close(fd);
+	} else if (!strcmp(what, "status")) {
+		fd = open_context();
+		status_create(fd);
+		close(fd);
+	} else if (!strcmp(what, "health")) {
+		fd = open_context();
+		must(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, VN_HEALTH_OFFSET) != MAP_FAILED);
+		close(fd);
+	} else if (!strcmp(what, "session")) {
+		fd = open_context();
+		drain_till(fd, sled_of(fd, chip), VN_SLED_PRECOPY);
+		close(fd);
 	} else if (!strcmp(what, "domain")) {
 		fd = open_context();
 		domain_export(fd);
@@ -40,7 +63,9 @@ int main(int argc, char **argv)
 		fd = open_on(chip);
 		mem_alloc(fd, chip, 64u << 20);
 	} else {
-		fprintf(stderr, "holder: server, chip, mapping, ring, domain, window or memory\n");
+		fprintf(stderr,
+			"holder: server, chip, mapping, ring, import, status, health, domain, "
+			"session, window or memory\n");
 		return 2;
 	}
 	puts("ready");

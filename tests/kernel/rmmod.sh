@@ -5,10 +5,10 @@
 # as soon as nothing is, and that loading and unloading leaves nothing behind.
 . "$(dirname "$0")/lib.sh"
 without_module
-load sleds=2 hbm=16M
+load sleds=2 spares=1 hbm=16M
 ok $? "insmod"
 
-for what in server chip mapping ring domain; do
+for what in server chip mapping ring import status health domain session; do
 	coproc holder { exec "$VN_BUILD/tests/kernel/holder" $what; }
 	pid=$holder_PID in=${holder[1]}
 	read -r -t 20 line <&"${holder[0]}"
@@ -17,6 +17,8 @@ for what in server chip mapping ring domain; do
 	exec {in}>&-
 	wait "$pid"
 done
+[ ! -e /sys/class/vneuron/vneuron0/driver ] && [ -z "$(find /sys/bus/*/drivers -name '*vneuron*' 2>/dev/null)" ]
+ok $? "there is no driver to be unbound from it"
 unload
 ok $? "rmmod when nothing is held"
 
