@@ -154,6 +154,10 @@ int join_checks(struct coll_team *t, uint32_t ranks, uint32_t rank, uint32_t chi
 			       t->ranks);
 	if (rank >= ranks)
 		return vn_fail(-EINVAL, "rank %u of %u", rank, ranks);
+	/* Of another process it is only what that says. */
+	if (chip >= t->dev->query.chips)
+		return vn_fail(-ENODEV, "rank %u: no chip %u; there are %u", rank, chip,
+			       t->dev->query.chips);
 	if (t->complete)
 		return vn_fail(-EEXIST, "rank %u: all %u have joined already", rank, t->ranks);
 	if (m[rank].joined || t->seat[rank].comm)
