@@ -23,6 +23,8 @@
 
 /* The longest packet that either of them sends. */
 #define PACKET_BYTES (1u << 16)
+/* The largest number that an error has. */
+#define ERRNO_MOST 4095
 
 struct vn_nl {
 	struct nl_sock *sock; /* NULL: of an embedded device */
@@ -267,6 +269,11 @@ static void refused(struct vn_nl *nl, struct dump *d, struct nlmsghdr *h, int hl
 		vn_set_error("%s: %s (%s)", d->what, text, strerror(-err));
 }
 
+static void make_no_sense(struct vn_nl *nl, struct dump *d)
+{
+	d->err = vn_fail(-EPROTO, "%s: the answer of %s makes no sense", d->what, nl->who);
+}
+
 /* The end of a request, or why there is none; 0 is a plain yes. */
 static void take_error(struct vn_nl *nl, struct dump *d, struct nlmsghdr *h)
 {
@@ -274,8 +281,8 @@ static void take_error(struct vn_nl *nl, struct dump *d, struct nlmsghdr *h)
 	int hlen = sizeof(*e);
 
 	d->done = true;
-	if (nlmsg_datalen(h) < hlen) {
-		d->err = vn_fail(-EPROTO, "%s: the answer of %s makes no sense", d->what, nl->who);
+	if (nlmsg_datalen(h) < hlen || e->error > 0 || e->error < -ERRNO_MOST) {
+		make_no_sense(nl, d);
 		return;
 	}
 	/* The kernel sends our own message back, unless it says it has not. */
@@ -292,7 +299,9 @@ static void take_done(struct vn_nl *nl, struct dump *d, struct nlmsghdr *h)
 
 	if (nlmsg_datalen(h) >= (int)sizeof(err))
 		memcpy(&err, nlmsg_data(h), sizeof(err));
-	if (err < 0 && !d->err)
+	if (err < -ERRNO_MOST)
+		make_no_sense(nl, d);
+	else if (err < 0 && !d->err)
 		refused(nl, d, h, sizeof(err), err);
 	d->done = true;
 }
@@ -305,7 +314,7 @@ static void take_message(struct vn_nl *nl, struct dump *d, struct nlmsghdr *h)
 	if (d->err)
 		return;
 	if (!genlmsg_valid_hdr(h, 0) || genlmsg_parse(h, 0, attrs, d->max, d->policy) < 0)
-		d->err = vn_fail(-EPROTO, "%s: the answer of %s makes no sense", d->what, nl->who);
+		make_no_sense(nl, d);
 	else
 		d->err = d->fn ? d->fn(attrs, d->arg) : 0;
 }

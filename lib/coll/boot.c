@@ -23,6 +23,9 @@
 /* Until then it is anybody: who does not say who he is keeps the others waiting. */
 #define HELLO_NS 2000000000ull
 
+/* The largest number that an error has. */
+#define ERRNO_MOST 4095
+
 struct answer {
 	int32_t error;
 	uint32_t fds; /* that come along */
@@ -283,6 +286,8 @@ static int hear_answer(int fd, uint64_t wait_ns, int *fds)
 		return err;
 	if (err)
 		return vn_fail(-ECONNRESET, "rank 0 is gone");
+	if (a.error > 0 || a.error < -ERRNO_MOST)
+		return vn_fail(-EPROTO, "the answer of rank 0 makes no sense");
 	a.text[sizeof(a.text) - 1] = '\0';
 	return a.error ? vn_fail(a.error, "%s", a.text) : 0;
 }
