@@ -163,7 +163,7 @@ void vn_device_chip_query(struct vn_chip_query *a, bool attached)
 	a->slot = READ_ONCE(sw->slot_of[a->chip]);
 	a->sled = vn_switch_sled(sw, a->slot);
 	a->rack = vn_switch_rack(sw, a->sled);
-	a->numa_node = chip->node;
+	a->numa_node = READ_ONCE(chip->node);
 	a->epoch = READ_ONCE(sw->epoch);
 	a->attached = attached;
 	a->hbm_bytes = vn_server.hbm_bytes;

@@ -16,7 +16,7 @@ struct vn_chip {
 	atomic64_t hbm_used;
 	atomic_t queues;
 	atomic_t windows;
-	int node;		/* its sled's NUMA node, or NUMA_NO_NODE */
+	int node;		/* its sled's NUMA node, or NUMA_NO_NODE; others look */
 	struct list_head mems;	/* HBM on it; hbm_lock, as the next two */
 	struct list_head outside;	/* other memory of windows on it */
 	u64 exported;		/* dma-bufs that were made of its HBM, ever */

@@ -116,7 +116,7 @@ static struct vn_mem *mem_new(u32 chip, u64 bytes)
 	mem->page = kvmalloc_array(n, sizeof(*mem->page), VN_GFP_USER);
 	if (!mem->page)
 		goto free;
-	err = vn_pages_alloc(mem->page, n, vn_server.chip[chip].node);
+	err = vn_pages_alloc(mem->page, n, READ_ONCE(vn_server.chip[chip].node));
 	if (err)
 		goto free_array;
 	err = -ENOMEM;

@@ -29,12 +29,12 @@ bool vn_moves_next(struct vn_moves_way *w)
 			at = NULL;
 			w->i++;
 		} else if (!mem->leaving) {
-			mem->held = true;
+			WRITE_ONCE(mem->held, true);
 			w->mem = mem;
 		}
 	}
 	if (before)
-		before->held = false;
+		WRITE_ONCE(before->held, false);
 	mutex_unlock(&vn_server.hbm_lock);
 	if (before)
 		wake_up_all(&let_go);
@@ -46,7 +46,7 @@ void vn_moves_stop(struct vn_moves_way *w)
 	if (!w->mem)
 		return;
 	mutex_lock(&vn_server.hbm_lock);
-	w->mem->held = false;
+	WRITE_ONCE(w->mem->held, false);
 	mutex_unlock(&vn_server.hbm_lock);
 	wake_up_all(&let_go);
 	w->mem = NULL;
@@ -203,7 +203,7 @@ void vn_moves_hold(const struct vn_moves *m, struct list_head *all)
 	vn_moves_for_each(m, i, mem) {
 		if (mem->leaving)
 			continue;
-		mem->held = true;
+		WRITE_ONCE(mem->held, true);
 		list_add_tail(&mem->held_on, all);
 	}
 	mutex_unlock(&vn_server.hbm_lock);
@@ -216,7 +216,7 @@ void vn_moves_let_go(struct list_head *all)
 	mutex_lock(&vn_server.hbm_lock);
 	list_for_each_entry_safe(mem, next, all, held_on) {
 		list_del(&mem->held_on);
-		mem->held = false;
+		WRITE_ONCE(mem->held, false);
 	}
 	mutex_unlock(&vn_server.hbm_lock);
 	wake_up_all(&let_go);

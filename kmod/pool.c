@@ -26,7 +26,8 @@ struct want {
 static DEFINE_SPINLOCK(free_lock);
 static struct vn_runner **all;
 static struct vn_runner **free;		/* a stack: the last one is warm */
-static unsigned int count, nfree;
+static unsigned int count;
+static unsigned int nfree;		/* others look */
 static LIST_HEAD(wants);
 
 static void free_runner(struct vn_runner *r)
@@ -90,10 +91,12 @@ struct vn_runner *vn_pool_get(bool killable)
 	struct want w = { .task = current };
 
 	spin_lock(&free_lock);
-	if (nfree)
-		w.got = free[--nfree];
-	else
+	if (nfree) {
+		WRITE_ONCE(nfree, nfree - 1);
+		w.got = free[nfree];
+	} else {
 		list_add_tail(&w.on, &wants);
+	}
 	spin_unlock(&free_lock);
 	if (w.got)
 		return w.got;
@@ -126,7 +129,8 @@ void vn_pool_put(struct vn_runner *r)
 		task = get_task_struct(w->task);
 		WRITE_ONCE(w->got, r);
 	} else {
-		free[nfree++] = r;
+		free[nfree] = r;
+		WRITE_ONCE(nfree, nfree + 1);
 	}
 	spin_unlock(&free_lock);
 	if (task) {

@@ -139,7 +139,7 @@ static struct vn_kqueue *queue_new(struct vn_context *ctx, const struct vn_queue
 			goto uncharge;
 		}
 	}
-	err = alloc_ring(kq, bytes, vn_server.chip[a->chip].node);
+	err = alloc_ring(kq, bytes, READ_ONCE(vn_server.chip[a->chip].node));
 	if (err)
 		goto put_eventfd;
 	err = vn_object_init(&kq->object, &queue_ops, bytes);
@@ -212,7 +212,7 @@ static void reset(struct vn_kqueue *kq)
 		vn_queue_cancel(&kq->q);
 		p = kq->q.plan;
 		done = vn_queue_clear(&kq->q);
-		kq->turns++;
+		vn_kqueue_turn(kq);
 		kq->clears += done;
 		mutex_unlock(&kq->run_lock);
 		if (done)

@@ -33,12 +33,12 @@ struct vn_kqueue {
 	atomic_t events;		/* counts reasons to look again */
 
 	struct mutex run_lock;
-	u32 turns;			/* changed under run_lock */
-	u32 clears;			/* the same */
+	u32 turns;			/* changed under run_lock, others look */
+	u32 clears;			/* under run_lock */
 
-	u32 attending;			/* awake, in WAIT or a worker */
+	u32 attending;			/* awake, in WAIT or a worker; others look */
 	u32 sleeping;			/* in WAIT */
-	bool stopping;
+	bool stopping;			/* others look */
 
 	struct vn_queue q;
 };
@@ -46,6 +46,13 @@ struct vn_kqueue {
 /* The context's queue with a reference, or NULL. */
 struct vn_kqueue *vn_kqueue_find(struct vn_context *ctx, u32 id);
 void vn_kqueue_put(struct vn_kqueue *kq);
+
+/* The number of the turn that begins. Under run_lock. */
+static inline u32 vn_kqueue_turn(struct vn_kqueue *kq)
+{
+	WRITE_ONCE(kq->turns, kq->turns + 1);
+	return kq->turns;
+}
 
 int vn_call_queue_create(struct vn_context *ctx, void *arg);
 void vn_undo_queue_create(struct vn_context *ctx, void *arg);

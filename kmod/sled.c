@@ -10,12 +10,15 @@
 #include "trace.h"
 
 struct sled {
-	struct vn_sled s;
+	struct vn_sled s;		/* others look at the state */
 	kuid_t uid;
 	u8 reason[VN_REASON];
 	struct vn_sled_progress progress;
-	bool off;			/* somebody has called off what drains it */
+	bool off;			/* somebody has called off what drains it; others look */
 };
+
+static const u8 no_reason[VN_REASON];
+static const u8 lost_reason[VN_REASON] = "lost";
 
 static struct sled sleds[VN_MAX_SLEDS + VN_MAX_SPARES];
 /* A session is at work on it, whatever has become of the sled meanwhile. */
@@ -167,6 +170,18 @@ void vn_sled_tell(struct vn_sled_op *op, bool round)
 
 /* ---- from state to state --------------------------------------------------- */
 
+/* Another operation's from now on. At no moment is it in any state but the two. */
+static void renew(struct sled *sled, u32 state, u64 operation, kuid_t uid, const u8 *reason)
+{
+	lockdep_assert_held(&sled_lock);
+	WRITE_ONCE(sled->s.state, state);
+	WRITE_ONCE(sled->off, false);
+	sled->s.operation = operation;
+	sled->uid = uid;
+	memcpy(sled->reason, reason, VN_REASON);
+	sled->progress = (struct vn_sled_progress){};
+}
+
 /* Notes it only. */
 static void go(struct vn_sled_op *op, u32 state)
 {
@@ -178,7 +193,7 @@ static void go(struct vn_sled_op *op, u32 state)
 		op->progress.estimate_ns = 0;
 	}
 	if (!faulted(op->sled)) {
-		sled->s.state = state;
+		WRITE_ONCE(sled->s.state, state);
 		sled->progress = op->progress;
 		note(op, op->state);
 	}
@@ -222,7 +237,8 @@ void vn_sled_flip(const struct vn_moves *m)
 	mutex_lock(&sled_lock);
 	for (u32 i = 0; i < m->n; i++) {
 		vn_switch_move(sw, m->chip[i], m->slot[i]);
-		vn_server.chip[m->chip[i]].node = vn_device_node(vn_switch_sled(sw, m->slot[i]));
+		WRITE_ONCE(vn_server.chip[m->chip[i]].node,
+			   vn_device_node(vn_switch_sled(sw, m->slot[i])));
 		vn_faults_revive(sw, &vn_server.faults, m->chip[i]);
 	}
 	WRITE_ONCE(sw->epoch, sw->epoch + 1);
@@ -272,8 +288,7 @@ int vn_sled_drain(struct vn_sled_op *op, struct vn_drain_open *a, struct vn_move
 	if (err)
 		goto unlock;
 	vn_drain_take(&vn_server.sw, m);
-	*sled = (struct sled){ .s.operation = op->id, .uid = op->uid };
-	memcpy(sled->reason, op->reason, VN_REASON);
+	renew(sled, VN_SLED_IN_SERVICE, op->id, op->uid, op->reason);
 	busy[op->sled] = true;
 	op->was = VN_SLED_IN_SERVICE;
 	op->state = VN_SLED_IN_SERVICE;
@@ -335,8 +350,7 @@ int vn_sled_maintain(struct vn_drain_open *a)
 	op->state = sled->s.state;
 	/* One that is being tested goes back there only by who tests it. */
 	if (op->state == VN_SLED_DRAINED) {
-		*sled = (struct sled){ .s = { op->state, op->id }, .uid = op->uid };
-		memcpy(sled->reason, op->reason, VN_REASON);
+		renew(sled, op->state, op->id, op->uid, op->reason);
 		power(a->sled, false);
 		go(op, VN_SLED_MAINTENANCE);
 	} else {
@@ -365,7 +379,7 @@ int vn_sled_back(struct vn_sled_op *op)
 		op->state = state;
 		power(op->sled, true);
 		/* Also one that is FAULTED. */
-		sleds[op->sled].s.state = VN_SLED_VALIDATING;
+		WRITE_ONCE(sleds[op->sled].s.state, VN_SLED_VALIDATING);
 		go(op, VN_SLED_VALIDATING);
 	}
 	mutex_unlock(&sled_lock);
@@ -387,9 +401,9 @@ static bool leave(struct vn_sled_op *op, u32 state)
 	mutex_lock(&sled_lock);
 	left = !faulted(op->sled);
 	if (left) {
-		sled->s.state = state;
+		WRITE_ONCE(sled->s.state, state);
 		if (state == VN_SLED_IN_SERVICE) {
-			*sled = (struct sled){ .s.state = state };
+			renew(sled, state, 0, GLOBAL_ROOT_UID, no_reason);
 			vn_faults_revive_sled(&vn_server.sw, &vn_server.faults, op->sled);
 		} else if (state == VN_SLED_MAINTENANCE) {
 			power(op->sled, false);
@@ -433,8 +447,6 @@ void vn_sled_stay(struct vn_sled_op *op)
 
 /* ---- faults ------------------------------------------------------------------- */
 
-static const u8 lost_reason[VN_REASON] = "lost";
-
 static int fault(const struct vn_fault *f, struct vn_sled_op *op, u16 *lost)
 {
 	struct sled *sled = &sleds[op->sled];
@@ -449,8 +461,7 @@ static int fault(const struct vn_fault *f, struct vn_sled_op *op, u16 *lost)
 		return n;
 	op->state = sled->s.state;
 	op->id = sled->s.operation;
-	*sled = (struct sled){ .s = { VN_SLED_FAULTED, op->id }, .uid = op->uid };
-	memcpy(sled->reason, op->reason, VN_REASON);
+	renew(sled, VN_SLED_FAULTED, op->id, op->uid, op->reason);
 	note(op, op->state);
 	return n;
 }

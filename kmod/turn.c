@@ -131,7 +131,7 @@ static void help(struct vn_kqueue *kq, struct vn_plan *p, u32 place, struct vn_r
 	} while (!signal_pending(current) && !vn_pool_wanted() && !r->slow_us);
 
 	mutex_lock(&kq->run_lock);
-	t->turn = ++kq->turns;
+	t->turn = vn_kqueue_turn(kq);
 	over = vn_queue_leave(&kq->q);
 	if (over)
 		trace_plan_complete(kq->ctx->id, kq->id, kp->id, p->nprograms, p->failed,
@@ -154,7 +154,7 @@ void vn_turn(struct vn_kqueue *kq, struct vn_runner *r, struct vn_turn *t)
 	t->taken = true;
 	t->wakes = vn_worker_wakes();
 	mutex_lock(&kq->run_lock);
-	t->turn = ++kq->turns;
+	t->turn = vn_kqueue_turn(kq);
 	if (trace_queue_start_enabled()) {
 		waiting = vn_queue_waiting(q);
 		if (waiting)

@@ -153,7 +153,7 @@ static enum hrtimer_restart rest_over(struct hrtimer *timer)
 static void attend(struct vn_kqueue *kq)
 {
 	lockdep_assert_held(&ready_lock);
-	kq->attending++;
+	WRITE_ONCE(kq->attending, kq->attending + 1);
 	vn_sched_remove(&sched, &kq->q);
 }
 
@@ -230,7 +230,7 @@ static void unattend(struct vn_kqueue *kq, bool sleep)
 	bool stopping;
 
 	spin_lock(&ready_lock);
-	kq->attending--;
+	WRITE_ONCE(kq->attending, kq->attending - 1);
 	kq->sleeping += sleep;
 	stopping = kq->stopping;
 	spin_unlock(&ready_lock);
@@ -265,7 +265,7 @@ static bool deserted(struct vn_kqueue *kq)
 void vn_attend_stop(struct vn_kqueue *kq)
 {
 	spin_lock(&ready_lock);
-	kq->stopping = true;
+	WRITE_ONCE(kq->stopping, true);
 	vn_sched_remove(&sched, &kq->q);
 	poke(kq);
 	spin_unlock(&ready_lock);

@@ -83,7 +83,7 @@ bool vn_sched_wake(struct vn_sched *s)
 {
 	struct vn_queue *q = s->blocked, *next;
 
-	s->wakes++;
+	WRITE_ONCE(s->wakes, s->wakes + 1); /* others look */
 	s->blocked = NULL;
 	for (struct vn_queue *it = q; it; it = next) {
 		next = it->next;

@@ -17,7 +17,7 @@ struct vn_sched {
 	struct vn_queue *head, *tail;		/* ready, first come first served */
 	struct vn_queue *blocked;		/* waiting for a semaphore */
 	struct vn_queue *resting;		/* till rest_until: the first to be up first */
-	u32 wakes;				/* semaphore events so far */
+	u32 wakes;				/* atomic: semaphore events so far */
 };
 
 /* Makes it ready, unless it rests. True: it was not listed as ready before. */
