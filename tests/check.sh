@@ -9,6 +9,10 @@
 #   6.1, 6.12	the same programs and the ABI and kernel tests on the module, in a
 #		guest; on this machine's own kernel where modules can be loaded
 #	launch	ranks started by mpirun and srun, on the module, with the first of these
+#	debug	with VN_KASAN=1, as .ci/run sets it, and only if that kernel is in the
+#		cache: what make check-debug runs
+#
+# Before the last lines it says which of the sets on kernels that look for mistakes ran.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
@@ -80,6 +84,21 @@ say launchers
 # In emulation many take long: VN_LAUNCH_RANKS=144 is what there are chips.
 VN_LAUNCH_RANKS=${VN_LAUNCH_RANKS:-12} tests/launch/check.sh "${kernels%% *}" || failed=1
 
+sets=()
+if [ "${VN_KASAN:-}" != 1 ]; then
+	sets+=('KASAN set: not run, that is make check-debug')
+elif ! tests/vm/kernel.sh cached debug; then
+	sets+=('KASAN set: not run, no debug kernel in the cache')
+else
+	say 'KASAN set, on the debug kernel'
+	before=$SECONDS
+	$make --no-print-directory "$jobs" "$B/kmod-debug/vneuron.ko"
+	tests/vm/check.sh debug || failed=1
+	sets+=("KASAN set: ran, $((SECONDS - before)) s")
+fi
+sets+=('KCSAN set: not run, that is make check-kcsan')
+
 say done
+printf '%s\n' "${sets[@]}"
 tests/run.sh --sum "$VN_COUNTS" || failed=1
 exit $failed
