@@ -218,15 +218,20 @@ static int msg_window(const struct msg *m, struct vn_context *ctx, const struct 
 {
 	struct sk_buff *skb = m->skb;
 	void *head = begin(m, VN_NL_CMD_WINDOW);
+	struct vn_window_use use;
 
 	if (!head)
 		return -EMSGSIZE;
+	vn_window_use(s, &use);
 	return end(m, head,
 		   nla_put_u32(skb, VN_NL_A_CONTEXT, ctx->id) ||
 		   nla_put_u32(skb, VN_NL_A_CHIP, s->chip) ||
 		   nla_put_u32(skb, VN_NL_A_KEY, s->key) ||
 		   put_u64(skb, VN_NL_A_BYTES, s->bytes) ||
-		   nla_put_u32(skb, VN_NL_A_ACCESS, s->access));
+		   nla_put_u32(skb, VN_NL_A_ACCESS, s->access) ||
+		   put_u64(skb, VN_NL_A_IN_BYTES, use.in_bytes) ||
+		   put_u64(skb, VN_NL_A_OUT_BYTES, use.out_bytes) ||
+		   put_u64(skb, VN_NL_A_DENIALS, use.denials));
 }
 
 static int msg_plan(const struct msg *m, struct vn_context *ctx, const struct vn_kplan *kp)

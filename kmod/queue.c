@@ -6,6 +6,7 @@
 #include <linux/vmalloc.h>
 #include "compat.h"
 #include "domain.h"
+#include "inbox.h"
 #include "plan.h"
 #include "queue.h"
 #include "trace.h"
@@ -86,6 +87,7 @@ static void queue_free(struct vn_object *o)
 {
 	struct vn_kqueue *kq = container_of(o, struct vn_kqueue, object);
 
+	vn_kinbox_free(kq->inbox);
 	free_ring(kq, o->pages);
 	uncharge(kq->user, o->pages << PAGE_SHIFT);
 	vn_domain_put(kq->domain);
@@ -226,6 +228,9 @@ static void reset(struct vn_kqueue *kq)
 				    p->bytes);
 		vn_kplan_put(kp);
 	}
+	/* Who waited to tell it something can. */
+	if (READ_ONCE(kq->q.inbox))
+		vn_worker_semaphores();
 }
 
 /* It is off its context's list. */
@@ -237,6 +242,7 @@ static void destroy(struct vn_kqueue *kq)
 	vn_queue_cancel(&kq->q);
 	mutex_unlock(&kq->run_lock);
 	vn_attend_stop(kq);
+	vn_kinbox_end(kq);
 	reset(kq);
 	atomic_dec(&vn_server.chip[kq->chip].queues);
 	vn_kqueue_put(kq);

@@ -29,6 +29,7 @@ struct vn_kqueue {
 	struct page **page;		/* [object.pages] */
 	void *map;
 	struct eventfd_ctx *eventfd;
+	struct vn_kinbox *inbox;	/* NULL, until a window is bound to it; objects_lock */
 	wait_queue_head_t wait;
 	atomic_t events;		/* counts reasons to look again */
 

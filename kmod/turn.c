@@ -64,12 +64,17 @@ static void note_fences(struct vn_kqueue *kq, struct vn_runner *r)
 	r->fenced = 0;
 }
 
-static void note_semaphores(struct vn_runner *r)
+/* Who is to look now: those that wait for a semaphore, or room; those that were told something. */
+static void note_others(struct vn_runner *r)
 {
-	if (!r->signalled)
-		return;
-	r->signalled = false;
-	vn_worker_semaphores();
+	if (r->signalled) {
+		r->signalled = false;
+		vn_worker_semaphores();
+	}
+	if (r->posted) {
+		r->posted = false;
+		vn_worker_arrivals();
+	}
 }
 
 /* The launch at the head of the queue begins, or fails. Under run_lock. */
@@ -121,7 +126,7 @@ static void help(struct vn_kqueue *kq, struct vn_plan *p, u32 place, struct vn_r
 	do {
 		t->wakes = vn_worker_wakes();
 		work = vn_plan_work(p, r, hint, TURN_BYTES);
-		note_semaphores(r);
+		note_others(r);
 		note_fences(kq, r);
 		cond_resched();
 		if (work == VN_WORK_PROGRESS)
@@ -169,7 +174,7 @@ void vn_turn(struct vn_kqueue *kq, struct vn_runner *r, struct vn_turn *t)
 	mutex_unlock(&kq->run_lock);
 
 	vn_turn_show(kq, n);
-	note_semaphores(r);
+	note_others(r);
 	note_fences(kq, r);
 	if (t->res == VN_RUN_HELP)
 		help(kq, p, place, r, t);

@@ -3,6 +3,7 @@
 #include <linux/slab.h>
 #include "domain.h"
 #include "import.h"
+#include "inbox.h"
 #include "outside.h"
 #include "trace.h"
 #include "window.h"
@@ -31,6 +32,8 @@ void vn_share_put(struct vn_share *s)
 		vn_object_put(&s->mem->object);
 	if (s->outside)
 		vn_outside_put(s->outside);
+	if (s->inbox)
+		vn_kinbox_put(s->inbox);
 	vn_domain_put(s->domain);
 	kfree(s);
 }
@@ -66,6 +69,8 @@ static struct vn_share *share_new(struct vn_context *ctx, u32 chip, u64 bytes, u
 
 static void share_drop(struct vn_share *s)
 {
+	if (s->inbox)
+		vn_kinbox_put(s->inbox);
 	vn_user_uncharge(s->user, VN_USE_WINDOWS, 1);
 	kfree(s);
 }
@@ -121,6 +126,7 @@ static void hold(struct vn_share *s)
 static int open_window(struct vn_context *ctx, struct vn_share *s)
 {
 	struct vn_window_table *t = vn_domain_table_for_one(s->domain, s->chip);
+	u32 status;
 	int err;
 
 	if (IS_ERR(t))
@@ -131,11 +137,29 @@ static int open_window(struct vn_context *ctx, struct vn_share *s)
 		return err;
 	hold(s);
 	s->key = vn_table_open(t, hbm_of(s), s->offset, s->bytes, s->access, s);
+	if (s->inbox)
+		vn_table_bind(vn_table_find(t, s->key, &status), &s->inbox->inbox, s->user_data);
 	xa_store(&ctx->windows, window_index(s->chip, s->key), s, VN_GFP_USER);
 	WRITE_ONCE(ctx->nwindows, ctx->nwindows + 1);
 	atomic_inc(&vn_server.chip[s->chip].windows);
 	trace_window_create(ctx->id, s->chip, s->key, s->bytes, s->access);
 	return 0;
+}
+
+/* The queue that it is to be bound to, if it is to any. Under objects_lock. */
+static int find_receiver(struct vn_context *ctx, const struct vn_window_create *a,
+			 struct vn_share *s)
+{
+	struct vn_kqueue *kq;
+
+	if (!(a->flags & VN_WINDOW_QUEUE))
+		return 0;
+	kq = xa_load(&ctx->queues, a->queue);
+	if (!kq)
+		return -ENOENT;
+	s->inbox = vn_kinbox_get(kq);
+	s->user_data = a->user_data;
+	return s->inbox ? 0 : -ENOMEM;
 }
 
 int vn_call_window_create(struct vn_context *ctx, void *arg)
@@ -156,10 +180,11 @@ int vn_call_window_create(struct vn_context *ctx, void *arg)
 	}
 	mutex_lock(&ctx->objects_lock);
 	s->domain = ctx->domain;
+	err = find_receiver(ctx, a, s);
 	mutex_lock(&s->domain->windows_lock);
-	err = outside ? 0 :
-	      a->flags & VN_WINDOW_PARENT ? place_part(ctx, s, a, &parent) :
-	      place_own(ctx, s, a->addr);
+	if (!err && !outside)
+		err = a->flags & VN_WINDOW_PARENT ? place_part(ctx, s, a, &parent) :
+		      place_own(ctx, s, a->addr);
 	if (!err)
 		err = open_window(ctx, s);
 	if (!err) {
@@ -178,6 +203,21 @@ int vn_call_window_create(struct vn_context *ctx, void *arg)
 free:
 	share_drop(s);
 	return err;
+}
+
+void vn_window_use(const struct vn_share *s, struct vn_window_use *use)
+{
+	u32 status;
+	const struct vn_window *w = vn_table_find(table_of(s), s->key, &status);
+
+	/* Somebody ends it, of which it is part. */
+	if (!w) {
+		*use = (struct vn_window_use) {};
+		return;
+	}
+	use->in_bytes = READ_ONCE(w->in_bytes);
+	use->out_bytes = READ_ONCE(w->out_bytes);
+	use->denials = READ_ONCE(w->denials);
 }
 
 /* ---- ending ---------------------------------------------------------------- */
@@ -357,6 +397,11 @@ static int rebind(struct vn_context *ctx, const struct vn_window_bind *a, struct
 	if (err)
 		return err;
 	hold(s);
+	if (old->inbox) {
+		s->inbox = old->inbox;
+		s->user_data = old->user_data;
+		refcount_inc(&s->inbox->refs);
+	}
 	s->key = vn_table_next_name(table_of(old), old->key);
 	/* Where there is one already this takes no memory. */
 	xa_store(&ctx->windows, window_index(s->chip, s->key), s, VN_GFP_USER);
@@ -371,6 +416,7 @@ int vn_call_window_bind(struct vn_context *ctx, void *arg)
 	struct vn_window_bind *a = arg;
 	struct vn_share *s = share_new(ctx, a->chip, a->bytes, a->access), *was;
 	LIST_HEAD(ending);
+	u32 status;
 	int err;
 
 	if (IS_ERR(s))
@@ -389,6 +435,9 @@ int vn_call_window_bind(struct vn_context *ctx, void *arg)
 	vn_worker_quiesce();
 	mutex_lock(&s->domain->windows_lock);
 	a->key = vn_table_reopen(table_of(s), was->key, hbm_of(s), s->offset, s->bytes, s->access, s);
+	if (s->inbox)
+		vn_table_bind(vn_table_find(table_of(s), a->key, &status), &s->inbox->inbox,
+			      s->user_data);
 	atomic_inc(&vn_server.chip[s->chip].windows);
 	trace_window_create(ctx->id, s->chip, s->key, s->bytes, s->access);
 	mutex_unlock(&s->domain->windows_lock);

@@ -28,6 +28,8 @@ struct vn_share {
 	struct vn_mem *mem;		/* HBM, or NULL ... */
 	struct vn_outside *outside;	/* ... and other memory */
 	u64 offset, bytes;		/* in it */
+	struct vn_kinbox *inbox;	/* of the queue it is bound to, with a reference; or NULL */
+	u64 user_data;
 	u32 chip, key;
 	u8 access;
 	bool part;			/* of another window */
@@ -39,6 +41,11 @@ struct vn_share {
 	struct list_head imports;
 };
 
+/* What went through a window by key, and what it refused. */
+struct vn_window_use {
+	u64 in_bytes, out_bytes, denials;
+};
+
 void vn_share_put(struct vn_share *s);
 
 int vn_call_window_create(struct vn_context *ctx, void *arg);
@@ -47,6 +54,9 @@ int vn_call_window_invalidate(struct vn_context *ctx, void *arg);
 int vn_call_window_bind(struct vn_context *ctx, void *arg);
 /* The old key is gone, and nobody knows the new one: so is the window. */
 void vn_undo_window_bind(struct vn_context *ctx, void *arg);
+
+/* One that is listed in its context, under objects_lock. */
+void vn_window_use(const struct vn_share *s, struct vn_window_use *use);
 
 /*
  * Keys of the context's windows on a chip, and of parts of them, stop resolving: how many of

@@ -7,6 +7,7 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include "engine/sched.h"
+#include "inbox.h"
 #include "pool.h"
 #include "turn.h"
 #include "worker.h"
@@ -28,6 +29,7 @@ static unsigned int nworkers;
 static DEFINE_SPINLOCK(ready_lock);
 static struct vn_sched sched;
 static unsigned int looking;		/* workers about to look at the list */
+static struct vn_inbox *posts;		/* taken off under ready_lock */
 
 /* The end of the first of all rests. */
 static struct hrtimer rest_timer;
@@ -89,6 +91,24 @@ void vn_worker_help(struct vn_kqueue *kq)
 	spin_lock(&ready_lock);
 	if (!kq->stopping && vn_sched_ready(&sched, &kq->q))
 		kick(1);
+	spin_unlock(&ready_lock);
+}
+
+struct vn_inbox **vn_worker_posts(void)
+{
+	return &posts;
+}
+
+void vn_worker_arrivals(void)
+{
+	struct vn_inbox *b, *next;
+
+	spin_lock(&ready_lock);
+	for (b = vn_inbox_posted(&posts); b; b = next) {
+		next = b->next;
+		vn_inbox_let_go(b);
+		make_ready(container_of(b, struct vn_kinbox, inbox)->kq);
+	}
 	spin_unlock(&ready_lock);
 }
 

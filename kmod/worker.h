@@ -44,6 +44,9 @@ void vn_attend_stop(struct vn_kqueue *kq);
 void vn_worker_ready(struct vn_kqueue *kq);
 /* A launch is big enough for one more pair of hands. */
 void vn_worker_help(struct vn_kqueue *kq);
+/* Where inboxes are listed that were posted to; then their queues look. */
+struct vn_inbox **vn_worker_posts(void);
+void vn_worker_arrivals(void);
 /* Semaphores were written: whatever waits for one looks again. */
 void vn_worker_semaphores(void);
 /*

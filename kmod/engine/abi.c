@@ -58,7 +58,9 @@ static int check_window(const struct vn_window_create *a)
 {
 	u32 kind = a->flags & (VN_WINDOW_USER | VN_WINDOW_DMABUF | VN_WINDOW_PARENT);
 
-	if (a->flags & ~kind || kind & (kind - 1) || a->queue || a->user_data || !a->bytes)
+	if (a->flags & ~(kind | VN_WINDOW_QUEUE) || kind & (kind - 1) || !a->bytes)
+		return -EINVAL;
+	if (!(a->flags & VN_WINDOW_QUEUE) && (a->queue || a->user_data))
 		return -EINVAL;
 	if ((a->parent && kind != VN_WINDOW_PARENT) || (a->fd && kind != VN_WINDOW_DMABUF))
 		return -EINVAL;

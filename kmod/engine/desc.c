@@ -5,40 +5,51 @@
 #define AT(field)	((u32)offsetof(struct vn_desc, field))
 
 /* Where an operation's operand fields are. */
-enum vn_fields { F_NONE, F_COPY, F_FILL, F_REDUCE, F_GEMM, F_EWISE, F_SEM, F_LAUNCH };
+enum vn_fields {
+	F_NONE, F_COPY, F_FILL, F_REDUCE, F_GEMM, F_EWISE, F_SEM, F_LAUNCH, F_LIST, F_ATOMIC,
+};
 
-/* Which of x, y, z, w an element-wise operation uses. */
+/* Which of x, y, z, w an element-wise operation uses; and who has a type and a reduction. */
 #define USES_X	1
 #define USES_Y	2
 #define USES_Z	4
 #define USES_W	8
 #define USES_ALPHA	16
+#define USES_TYPE	32
+#define USES_REDOP	64
 
 static const struct {
 	const char *name;
 	u8 fields;
 	u8 flags;		/* allowed besides SILENT */
-	u8 arg;			/* allowed bits of arg */
 	u8 uses;
+	u32 arg;		/* allowed bits of arg */
 } op_rows[VN_OP_COUNT] = {
 	[VN_OP_NOP]		= { "nop", F_NONE, 0, 0, 0 },
 	[VN_OP_COPY]		= { "copy", F_COPY, 0, 0, 0 },
 	[VN_OP_FILL]		= { "fill", F_FILL, 0, 0, 0 },
-	[VN_OP_REDUCE]		= { "reduce", F_REDUCE, 0, VN_REDUCE_SCAN |
-				    VN_REDUCE_EXCLUSIVE, 0 },
-	[VN_OP_GEMM]		= { "gemm", F_GEMM, 0, VN_GEMM_TRANS_A | VN_GEMM_TRANS_B |
-				    VN_GEMM_ACCUMULATE, 0 },
-	[VN_OP_BIAS_ADD]	= { "bias_add", F_EWISE, 0, 0, USES_X | USES_Y | USES_Z },
-	[VN_OP_RELU]		= { "relu", F_EWISE, 0, 0, USES_X | USES_Z },
-	[VN_OP_RELU_GRAD]	= { "relu_grad", F_EWISE, 0, 0, USES_X | USES_Y | USES_Z },
-	[VN_OP_SOFTMAX_XENT]	= { "softmax_xent", F_EWISE, 0, 0,
-				    USES_X | USES_Y | USES_Z | USES_W | USES_ALPHA },
-	[VN_OP_COL_SUM]		= { "col_sum", F_EWISE, 0, 0, USES_X | USES_Z },
-	[VN_OP_AXPY]		= { "axpy", F_EWISE, 0, 0, USES_X | USES_Z | USES_ALPHA },
+	[VN_OP_REDUCE]		= { "reduce", F_REDUCE, 0, USES_TYPE | USES_REDOP,
+				    VN_REDUCE_SCAN | VN_REDUCE_EXCLUSIVE },
+	[VN_OP_GEMM]		= { "gemm", F_GEMM, 0, USES_TYPE, VN_GEMM_TRANS_A |
+				    VN_GEMM_TRANS_B | VN_GEMM_ACCUMULATE },
+	[VN_OP_BIAS_ADD]	= { "bias_add", F_EWISE, 0, USES_X | USES_Y | USES_Z, 0 },
+	[VN_OP_RELU]		= { "relu", F_EWISE, 0, USES_X | USES_Z, 0 },
+	[VN_OP_RELU_GRAD]	= { "relu_grad", F_EWISE, 0, USES_X | USES_Y | USES_Z, 0 },
+	[VN_OP_SOFTMAX_XENT]	= { "softmax_xent", F_EWISE, 0,
+				    USES_X | USES_Y | USES_Z | USES_W | USES_ALPHA, 0 },
+	[VN_OP_COL_SUM]		= { "col_sum", F_EWISE, 0, USES_X | USES_Z, 0 },
+	[VN_OP_AXPY]		= { "axpy", F_EWISE, 0, USES_X | USES_Z | USES_ALPHA, 0 },
 	[VN_OP_SEM_WAIT]	= { "sem_wait", F_SEM, VN_DESC_REL, 0, 0 },
-	[VN_OP_SEM_SIGNAL]	= { "sem_signal", F_SEM, VN_DESC_REL, VN_SEM_SET, 0 },
+	[VN_OP_SEM_SIGNAL]	= { "sem_signal", F_SEM, VN_DESC_REL, 0, VN_SEM_SET },
 	[VN_OP_FENCE]		= { "fence", F_NONE, 0, 0, 0 },
 	[VN_OP_LAUNCH]		= { "launch", F_LAUNCH, 0, 0, 0 },
+	[VN_OP_WRITE_SIGNAL]	= { "write_signal", F_COPY, 0, 0, ~0u },
+	[VN_OP_WRITE_IMM]	= { "write_imm", F_COPY, 0, 0, ~0u },
+	[VN_OP_COPY_LIST]	= { "copy_list", F_LIST, 0, 0, 0 },
+	[VN_OP_ACCUMULATE]	= { "accumulate", F_COPY, 0, USES_TYPE | USES_REDOP, 0 },
+	[VN_OP_FETCH_ADD]	= { "fetch_add", F_ATOMIC, 0, 0, 0 },
+	[VN_OP_CMP_SWAP]	= { "cmp_swap", F_ATOMIC, 0, 0, 0 },
+	[VN_OP_SWAP]		= { "swap", F_ATOMIC, 0, 0, 0 },
 };
 
 static const char *const status_names[VN_STATUS_COUNT] = {
@@ -59,7 +70,7 @@ static const char *const status_names[VN_STATUS_COUNT] = {
 	[VN_CANCELLED] = "cancelled",
 	[VN_CHIP_LOST] = "the chip is lost, its own or that of its memory",
 	[VN_LINK_DOWN] = "no way through the switch",
-	[VN_NO_RECEIVER] = "nobody receives it",
+	[VN_NO_RECEIVER] = "the queue to be told is gone or in error",
 	[VN_CHIP_RESET] = "the chip was reset",
 };
 
@@ -104,6 +115,34 @@ static u32 check_addr(u64 addr, const struct vn_desc_plan *plan, u32 at, u32 *de
 	return VN_OK;
 }
 
+/* What those that look like a copy have besides. */
+static u32 check_copy_kind(const struct vn_desc *d, u32 *detail)
+{
+	const struct vn_operand *dst = &d->copy.dst;
+	u32 es;
+
+	switch (d->opcode) {
+	case VN_OP_WRITE_SIGNAL:
+		return d->arg ? VN_OK : bad(VN_BAD_FIELD, AT(arg), detail);
+	case VN_OP_WRITE_IMM:
+		/* Own memory is bound to no queue. */
+		if (dst->ultraserver == VN_HERE && !dst->key)
+			return bad(VN_BAD_KEY, AT(copy.dst), detail);
+		break;
+	case VN_OP_ACCUMULATE:
+		es = vn_type_bytes(d->type);
+		if (!es)
+			return bad(VN_BAD_TYPE, AT(type), detail);
+		if (!vn_type_reduces(d->type, d->redop) || d->redop == VN_AVG ||
+		    d->redop == VN_PREMULSUM)
+			return bad(VN_BAD_TYPE, AT(redop), detail);
+		if (d->copy.bytes & (es - 1))
+			return bad(VN_BAD_FIELD, AT(copy.bytes), detail);
+		break;
+	}
+	return VN_OK;
+}
+
 static u32 check_copy(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 chips,
 		      u32 *detail)
 {
@@ -111,9 +150,10 @@ static u32 check_copy(const struct vn_desc *d, const struct vn_desc_plan *plan, 
 
 	if (d->copy.bytes > VN_BYTES_MAX)
 		return bad(VN_BAD_FIELD, AT(copy.bytes), detail);
-	if (d->copy.reserved)
-		return bad(VN_BAD_FIELD, AT(copy.reserved), detail);
-	status = check_operand(&d->copy.src, plan, chips, AT(copy.src), detail);
+	if (d->copy.signal && d->opcode != VN_OP_WRITE_SIGNAL)
+		return bad(VN_BAD_FIELD, AT(copy.signal), detail);
+	status = d->opcode == VN_OP_COPY ? (u32)VN_OK : check_copy_kind(d, detail);
+	status = status ?: check_operand(&d->copy.src, plan, chips, AT(copy.src), detail);
 	return status ?: check_operand(&d->copy.dst, plan, chips, AT(copy.dst), detail);
 }
 
@@ -141,10 +181,12 @@ static u32 check_tail(const __u64 reserved[3], u32 at, u32 *detail)
 	return VN_OK;
 }
 
-u32 vn_reduce_entries(const struct vn_desc *d)
+u32 vn_desc_entries(const struct vn_desc *d)
 {
 	u32 scalars = d->redop == VN_PREMULSUM ? (d->reduce.nsrc + 1) / 2 : 0;
 
+	if (d->opcode == VN_OP_COPY_LIST)
+		return 2 * (d->list.nsrc + d->list.ndst);
 	return d->reduce.nsrc + d->reduce.ndst + scalars;
 }
 
@@ -177,23 +219,77 @@ static u32 check_reduce_shape(const struct vn_desc *d, u32 *detail)
 	return check_tail(d->reduce.reserved1, AT(reduce.reserved1), detail);
 }
 
-static u32 check_reduce(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 chips,
-			u32 *detail)
+/* A list's segments: each by itself, and that both sides are as long as it says. */
+static u32 check_segments(const struct vn_desc *d, const struct vn_segment *s,
+			  const struct vn_desc_plan *plan, u32 chips, u32 *detail)
 {
-	u32 status = check_reduce_shape(d, detail);
+	u64 sum[2] = { 0, 0 };
 
-	if (status)
-		return status;
+	for (u32 i = 0; i < (u32)d->list.nsrc + d->list.ndst; i++) {
+		u32 status = check_operand(&s[i].at, plan, chips, i, detail);
+
+		if (status)
+			return status;
+		if (s[i].reserved || s[i].bytes > VN_BYTES_MAX)
+			return bad(VN_BAD_FIELD, i, detail);
+		sum[i >= d->list.nsrc] += s[i].bytes;
+	}
+	if (sum[0] != d->list.bytes || sum[1] != d->list.bytes)
+		return bad(VN_BAD_FIELD, AT(list.bytes), detail);
+	return VN_OK;
+}
+
+u32 vn_desc_check_table(const struct vn_desc *d, const struct vn_operand *table,
+			const struct vn_desc_plan *plan, u32 chips, u32 *detail)
+{
+	u32 status = VN_OK;
+
+	if (d->opcode == VN_OP_COPY_LIST)
+		return check_segments(d, (const struct vn_segment *)table, plan, chips, detail);
+	/* Scalars behind them may be any bits. */
+	for (u32 i = 0; !status && i < (u32)d->reduce.nsrc + d->reduce.ndst; i++)
+		status = check_operand(&table[i], plan, chips, i, detail);
+	return status;
+}
+
+/* Where the table is, and in a plan what is in it. It is the first field of who has one. */
+static u32 check_table(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 chips,
+		       u32 *detail)
+{
 	if (!plan)
 		return check_addr(d->reduce.table, NULL, AT(reduce.table), detail);
 	if (d->reduce.table > plan->noperands ||
-	    vn_reduce_entries(d) > plan->noperands - d->reduce.table)
+	    vn_desc_entries(d) > plan->noperands - d->reduce.table)
 		return bad(VN_BAD_RANGE, AT(reduce.table), detail);
-	/* Scalars behind them may be any bits. */
-	for (u32 i = 0; !status && i < (u32)d->reduce.nsrc + d->reduce.ndst; i++)
-		status = check_operand(&plan->operands[d->reduce.table + i], plan, chips, i,
-				       detail);
-	return status;
+	return vn_desc_check_table(d, &plan->operands[d->reduce.table], plan, chips, detail);
+}
+
+static u32 check_list_shape(const struct vn_desc *d, u32 *detail)
+{
+	u32 nsrc = d->list.nsrc, ndst = d->list.ndst;
+
+	if (d->list.bytes > VN_BYTES_MAX)
+		return bad(VN_BAD_FIELD, AT(list.bytes), detail);
+	if (!nsrc || nsrc > VN_SEGMENTS_MAX)
+		return bad(VN_BAD_FIELD, AT(list.nsrc), detail);
+	if (!ndst || nsrc + ndst > VN_SEGMENTS_MAX)
+		return bad(VN_BAD_FIELD, AT(list.ndst), detail);
+	if (d->list.reserved0)
+		return bad(VN_BAD_FIELD, AT(list.reserved0), detail);
+	return check_tail(d->list.reserved1, AT(list.reserved1), detail);
+}
+
+static u32 check_atomic(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 chips,
+			u32 *detail)
+{
+	u32 status;
+
+	if (d->atomic.compare && d->opcode != VN_OP_CMP_SWAP)
+		return bad(VN_BAD_FIELD, AT(atomic.compare), detail);
+	status = check_operand(&d->atomic.at, plan, chips, AT(atomic.at), detail);
+	if (status || vn_operand_none(&d->atomic.old))
+		return status;
+	return check_operand(&d->atomic.old, plan, chips, AT(atomic.old), detail);
 }
 
 static u32 check_gemm(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 *detail)
@@ -270,11 +366,11 @@ u32 vn_desc_check(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 
 	op = vn_index(op, (u32)VN_OP_COUNT);
 	if (d->flags & ~(op_rows[op].flags | VN_DESC_SILENT) || (d->flags & VN_DESC_REL && !plan))
 		return bad(VN_BAD_FLAGS, AT(flags), detail);
-	if (d->arg & ~(u32)op_rows[op].arg)
+	if (d->arg & ~op_rows[op].arg)
 		return bad(VN_BAD_FLAGS, AT(arg), detail);
-	if (d->type && op != VN_OP_REDUCE && op != VN_OP_GEMM)
+	if (d->type && !(op_rows[op].uses & USES_TYPE))
 		return bad(VN_BAD_TYPE, AT(type), detail);
-	if (d->redop && op != VN_OP_REDUCE)
+	if (d->redop && !(op_rows[op].uses & USES_REDOP))
 		return bad(VN_BAD_TYPE, AT(redop), detail);
 	switch (op_rows[op].fields) {
 	case F_COPY:
@@ -282,7 +378,8 @@ u32 vn_desc_check(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 
 	case F_FILL:
 		return check_fill(d, plan, chips, detail);
 	case F_REDUCE:
-		return check_reduce(d, plan, chips, detail);
+		status = check_reduce_shape(d, detail);
+		return status ?: check_table(d, plan, chips, detail);
 	case F_GEMM:
 		return check_gemm(d, plan, detail);
 	case F_EWISE:
@@ -292,6 +389,11 @@ u32 vn_desc_check(const struct vn_desc *d, const struct vn_desc_plan *plan, u32 
 		return status ?: check_tail(d->sem.reserved, AT(sem.reserved), detail);
 	case F_LAUNCH:
 		return check_launch(d, plan, detail);
+	case F_LIST:
+		status = check_list_shape(d, detail);
+		return status ?: check_table(d, plan, chips, detail);
+	case F_ATOMIC:
+		return check_atomic(d, plan, chips, detail);
 	}
 	for (u32 i = 0; i < 6; i++)
 		if (d->raw[i])
@@ -303,7 +405,7 @@ u64 vn_desc_cost(const struct vn_desc *d)
 {
 	switch (op_rows[d->opcode].fields) {
 	case F_COPY:
-		return 2 * d->copy.bytes;
+		return (d->opcode == VN_OP_ACCUMULATE ? 3 : 2) * d->copy.bytes;
 	case F_FILL:
 		return d->fill.bytes;
 	case F_REDUCE:
@@ -314,6 +416,8 @@ u64 vn_desc_cost(const struct vn_desc *d)
 		return (u64)d->gemm.m * d->gemm.n * d->gemm.k / 2;
 	case F_EWISE:
 		return 12ull * d->ewise.rows * d->ewise.cols;
+	case F_LIST:
+		return 2 * d->list.bytes + 64ull * (d->list.nsrc + d->list.ndst);
 	}
 	return 64;
 }

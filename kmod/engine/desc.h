@@ -35,8 +35,26 @@ static inline u32 vn_type_bytes(u32 type)
 /* Elements of that type have that reduction. */
 bool vn_type_reduces(u32 type, u32 redop);
 
-/* Entries of a REDUCE's table: operands, then scalars if it has any. */
-u32 vn_reduce_entries(const struct vn_desc *d);
+/* Has it a table, at reduce.table? */
+static inline bool vn_desc_tabled(const struct vn_desc *d)
+{
+	return d->opcode == VN_OP_REDUCE || d->opcode == VN_OP_COPY_LIST;
+}
+
+/* How long. REDUCE: operands, then scalars if it has any. COPY_LIST: two for each segment. */
+u32 vn_desc_entries(const struct vn_desc *d);
+/*
+ * What a table says; *detail: which entry is bad. For a descriptor of a plan vn_desc_check()
+ * has done it.
+ */
+u32 vn_desc_check_table(const struct vn_desc *d, const struct vn_operand *table,
+			const struct vn_desc_plan *plan, u32 chips, u32 *detail);
+
+/* All zero: it stands for nowhere. */
+static inline bool vn_operand_none(const struct vn_operand *o)
+{
+	return !o->ultraserver && !o->chip && !o->key && !o->offset;
+}
 
 /* About how many bytes it touches: for deciding whether helpers are worth it. */
 u64 vn_desc_cost(const struct vn_desc *d);

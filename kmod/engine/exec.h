@@ -26,16 +26,19 @@ struct vn_env {
 enum vn_step {
 	VN_STEP_DONE,		/* finished */
 	VN_STEP_MORE,		/* a chunk done, more to do */
-	VN_STEP_BLOCKED,	/* waits for a semaphore */
+	VN_STEP_BLOCKED,	/* waits for a semaphore, or whom it tells has no room */
 	VN_STEP_FAILED,		/* status and detail say why */
 };
 
 /* How far a descriptor has got. Zero everything but desc and table to begin. */
 struct vn_cursor {
 	const struct vn_desc *desc;
-	const struct vn_operand *table;		/* REDUCE: private copy */
+	const struct vn_operand *table;		/* of those that have one: private copy */
 	u64 at;
 	u64 bytes;				/* written to HBM */
+	u64 result;				/* what a word was before */
+	u32 src, dst;				/* COPY_LIST: segments, */
+	u64 src_at, dst_at;			/* and how much of each is done */
 	u32 status, detail;
 };
 

@@ -105,7 +105,7 @@ static enum vn_step run_program(struct vn_plan *p, u32 i, struct vn_runner *r, u
 
 		if (!run->begun) {
 			run->cur = (struct vn_cursor){ .desc = d };
-			if (d->opcode == VN_OP_REDUCE)
+			if (vn_desc_tabled(d))
 				run->cur.table = p->operands + d->reduce.table;
 			run->begun = true;
 		}

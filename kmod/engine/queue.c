@@ -36,14 +36,32 @@ bool vn_queue_pending(const struct vn_queue *q)
 		return false;
 	if (READ_ONCE(q->active))
 		return true;
+	if (cq_used(q) == q->depth)
+		return false;
 	/* An impossible tail is something to look at, too. */
-	return vn_load_acquire(&q->ring->sq_tail) != READ_ONCE(q->sq_head) &&
-	       cq_used(q) != q->depth;
+	return vn_load_acquire(&q->ring->sq_tail) != READ_ONCE(q->sq_head) ||
+	       vn_queue_arrivals(q);
+}
+
+bool vn_queue_arrivals(const struct vn_queue *q)
+{
+	const struct vn_inbox *b = vn_load_acquire(&q->inbox);
+
+	return b && vn_inbox_any(b);
+}
+
+void vn_queue_receive(struct vn_queue *q, struct vn_inbox *inbox)
+{
+	if (inbox)
+		vn_inbox_set(inbox, q->state == VN_QUEUE_ERROR ? VN_INBOX_STOPPED : VN_INBOX_OPEN);
+	vn_store_release(&q->inbox, inbox);
 }
 
 static void stop(struct vn_queue *q, u32 status, u32 detail, u64 seq)
 {
 	WRITE_ONCE(q->state, VN_QUEUE_ERROR);
+	if (q->inbox)
+		vn_inbox_set(q->inbox, VN_INBOX_STOPPED);
 	WRITE_ONCE(q->ring->error_status, status);
 	WRITE_ONCE(q->ring->error_detail, detail);
 	WRITE_ONCE(q->ring->error_seq, seq);
@@ -67,30 +85,82 @@ static void complete(struct vn_queue *q, u32 status, u32 detail, u64 bytes)
 		.submitted = q->stamp,
 		.started = q->started,
 		.seq = q->seq - 1,
+		.result = status ? 0 : q->cur.result,
 	};
 	WRITE_ONCE(q->cq_tail, q->cq_tail + 1);
 	if (status)
 		stop(q, status, detail, q->seq - 1);
 }
 
-/*
- * The table of a reduction, copied, and its operands checked; *detail says which
- * is none. Scalars behind them may be any bits.
- */
+/* The descriptor's table, copied, and what it says checked. */
 static u32 take_table(struct vn_queue *q, struct vn_runner *r, u32 *detail)
 {
-	u32 n = q->desc.reduce.nsrc + q->desc.reduce.ndst, status;
+	u32 n = vn_desc_entries(&q->desc), status;
 
 	*detail = offsetof(struct vn_desc, reduce.table);
-	status = vn_exec_fetch(r, &q->env, q->desc.reduce.table, vn_reduce_entries(&q->desc),
-			       q->table);
-	for (u32 i = 0; !status && i < n; i++) {
-		if (q->table[i].ultraserver == VN_HERE && q->table[i].chip < q->chips)
-			continue;
-		*detail = i;
-		status = VN_BAD_CHIP;
+	status = vn_exec_fetch(r, &q->env, q->desc.reduce.table, n, q->table);
+	return status ?: vn_desc_check_table(&q->desc, q->table, NULL, q->chips, detail);
+}
+
+/* An arrival becomes a completion. */
+static void tell(struct vn_queue *q, const struct vn_arrival *a)
+{
+	q->cq[q->cq_tail & (q->depth - 1)] = (struct vn_cqe) {
+		.user_data = a->user_data,
+		.detail = a->imm,
+		.bytes = a->bytes,
+		.started = q->started,
+		.seq = VN_CQE_ARRIVAL | q->arrived++,
+		.result = a->key,
+	};
+	WRITE_ONCE(q->cq_tail, q->cq_tail + 1);
+}
+
+/* Room for arrivals: what a descriptor that is under way, or waits, needs is kept for it. */
+static u32 room(const struct vn_queue *q)
+{
+	u32 used = cq_used(q);
+	bool keep = q->active || vn_load_acquire(&q->ring->sq_tail) != q->sq_head;
+
+	return used + keep < q->depth ? q->depth - used - keep : 0;
+}
+
+/* The user is to ring, or not, once he has made room. */
+static void show_backlog(struct vn_queue *q, bool yes)
+{
+	if (q->backlog == yes)
+		return;
+	q->backlog = yes;
+	WRITE_ONCE(q->ring->arrivals, yes);
+}
+
+/*
+ * Takes what has arrived, as far as there is room, a batch at most; true: there is more that
+ * can be taken. Who says that there is no room looks once more: pairs with the barrier between
+ * the user's store of cq_head and load of arrivals.
+ */
+static bool take_arrivals(struct vn_queue *q, struct vn_runner *r)
+{
+	u32 left = VN_BATCH;
+	struct vn_arrival a;
+	bool any;
+
+	for (;;) {
+		for (u32 n = room(q); n && left && vn_inbox_take(q->inbox, &a); n--, left--)
+			tell(q, &a);
+		any = vn_inbox_any(q->inbox);
+		if (!any || !left)
+			break;
+		show_backlog(q, true);
+		vn_mb();
+		if (!room(q))
+			break;
 	}
-	return status;
+	if (!any)
+		show_backlog(q, false);
+	if (left < VN_BATCH && vn_inbox_waited(q->inbox))
+		r->signalled = true;
+	return any && !left;
 }
 
 /*
@@ -129,7 +199,7 @@ static enum vn_run fetch(struct vn_queue *q, struct vn_runner *r, u32 *tail)
 	WRITE_ONCE(q->active, true);
 	q->cur = (struct vn_cursor){ .desc = &q->desc, .table = q->table };
 	status = vn_desc_check(&q->desc, NULL, q->chips, &detail);
-	if (!status && q->desc.opcode == VN_OP_REDUCE)
+	if (!status && vn_desc_tabled(&q->desc))
 		status = take_table(q, r, &detail);
 	if (status) {
 		complete(q, status, detail, 0);
@@ -138,20 +208,35 @@ static enum vn_run fetch(struct vn_queue *q, struct vn_runner *r, u32 *tail)
 	return VN_RUN_MORE;
 }
 
-enum vn_run vn_queue_run(struct vn_queue *q, struct vn_runner *r, u64 now, u64 budget)
+/* Who waits to tell a queue that has stopped something is to look again. */
+static enum vn_run stopped(struct vn_queue *q, struct vn_runner *r)
 {
-	u32 tail = q->sq_head;
+	if (q->inbox && vn_inbox_waited(q->inbox))
+		r->signalled = true;
+	return VN_RUN_ERROR;
+}
+
+/* What others have told it; *more: not all of that which there is room for. False: it stops. */
+static bool receive(struct vn_queue *q, struct vn_runner *r, bool *more)
+{
+	*more = false;
+	if (!q->inbox || !vn_inbox_any(q->inbox))
+		return true;
+	if (cq_used(q) > q->depth) {
+		stop(q, VN_BAD_RING, offsetof(struct vn_ring, cq_head), q->seq);
+		return false;
+	}
+	*more = take_arrivals(q, r);
+	return true;
+}
+
+/* Descriptors, until something other than MORE is to be said, or the budget is used. */
+static enum vn_run run(struct vn_queue *q, struct vn_runner *r, u64 budget)
+{
+	u32 tail = q->sq_head, first = q->cq_tail;
 	u64 bytes;
 
-	if (q->state == VN_QUEUE_ERROR)
-		return VN_RUN_ERROR;
-	if (q->plan) {
-		WRITE_ONCE(q->helpers, q->helpers + 1);
-		return VN_RUN_HELP;
-	}
-	if (q->cq_shown == q->cq_tail && !q->active)
-		q->started = now;
-	while (q->cq_tail - q->cq_shown < VN_BATCH) {
+	while (q->cq_tail - first < VN_BATCH) {
 		if (!q->active) {
 			enum vn_run res = fetch(q, r, &tail);
 
@@ -181,6 +266,36 @@ enum vn_run vn_queue_run(struct vn_queue *q, struct vn_runner *r, u64 now, u64 b
 	return VN_RUN_MORE;
 }
 
+enum vn_run vn_queue_run(struct vn_queue *q, struct vn_runner *r, u64 now, u64 budget)
+{
+	enum vn_run res = VN_RUN_MORE;
+	bool more;
+
+	if (q->state == VN_QUEUE_ERROR)
+		return stopped(q, r);
+	if (q->cq_shown == q->cq_tail && !q->active)
+		q->started = now;
+	if (!receive(q, r, &more))
+		return stopped(q, r);
+	if (!q->plan)
+		res = run(q, r, budget);
+	else if (!more)
+		res = VN_RUN_HELP;
+	switch (res) {
+	case VN_RUN_ERROR:
+		return stopped(q, r);
+	case VN_RUN_HELP:
+		WRITE_ONCE(q->helpers, q->helpers + 1);
+		return res;
+	case VN_RUN_IDLE:
+	case VN_RUN_BLOCKED:
+	case VN_RUN_FULL:
+		return more ? VN_RUN_MORE : res;
+	default:
+		return res;
+	}
+}
+
 /* The parameters of a launch, copied; VN_OK or why they are none. */
 static u32 take_params(struct vn_queue *q, struct vn_plan *p, struct vn_runner *r)
 {
@@ -201,17 +316,17 @@ enum vn_run vn_queue_launch(struct vn_queue *q, struct vn_plan *p, struct vn_run
 	if (!p || q->desc.launch.nparams != p->nparams) {
 		complete(q, VN_BAD_PLAN, p ? offsetof(struct vn_desc, launch.nparams) :
 			 offsetof(struct vn_desc, launch.plan), 0);
-		return VN_RUN_ERROR;
+		return stopped(q, r);
 	}
 	if (vn_xchg(&p->running, 1u)) {
 		complete(q, VN_BUSY_PLAN, offsetof(struct vn_desc, launch.plan), 0);
-		return VN_RUN_ERROR;
+		return stopped(q, r);
 	}
 	status = take_params(q, p, r);
 	if (status) {
 		vn_store_release(&p->running, 0u);
 		complete(q, status, detail, 0);
-		return VN_RUN_ERROR;
+		return stopped(q, r);
 	}
 	memset(p->run, 0, p->nprograms * sizeof(*p->run));
 	p->env = q->env;
@@ -303,6 +418,8 @@ void vn_queue_cancel(struct vn_queue *q)
 
 bool vn_queue_clear(struct vn_queue *q)
 {
+	struct vn_arrival a;
+
 	if (q->helpers)
 		return false;
 	if (q->plan) {
@@ -313,11 +430,18 @@ bool vn_queue_clear(struct vn_queue *q)
 	WRITE_ONCE(q->cq_tail, 0);
 	WRITE_ONCE(q->cq_shown, 0);
 	WRITE_ONCE(q->seq, 0ull);
+	q->arrived = 0;
+	q->backlog = false;
 	q->stalls = 0;
 	q->full = false;
 	WRITE_ONCE(q->active, false);
 	memset(q->ring, 0, sizeof(*q->ring));
 	WRITE_ONCE(q->ring->flags, VN_RING_NEED_WAKEUP);
 	WRITE_ONCE(q->state, VN_QUEUE_READY);
+	if (q->inbox) {
+		while (vn_inbox_take(q->inbox, &a))
+			;
+		vn_inbox_set(q->inbox, VN_INBOX_OPEN);
+	}
 	return true;
 }

@@ -18,6 +18,7 @@
  *		lock; ended = vn_queue_leave(q); vn_queue_publish(q, now); unlock
  *		// ended: the plan is out of the queue's hands, drop its reference
  *	}
+ *	// r->signalled: those that are BLOCKED look again; r->posted: vn_inbox_posted()
  */
 #ifndef VN_QUEUE_H
 #define VN_QUEUE_H
@@ -53,6 +54,9 @@ struct vn_queue {
 	u64 started;			/* tick at which the unpublished batch began */
 	u64 stamp;			/* of the submission, as fetched */
 	u64 stalls;
+	u64 arrived;			/* arrivals shown or to be shown, since the reset */
+	struct vn_inbox *inbox;		/* atomic: NULL, until a window is bound to it */
+	bool backlog;			/* the user was told that arrivals wait for room */
 	bool full;			/* in a stall that was counted */
 	u32 state;			/* enum vn_queue_state */
 
@@ -74,6 +78,8 @@ void vn_queue_init(struct vn_queue *q, void *map, u32 depth, u32 chips, const st
 
 /* Has the user published something not fetched yet, or is work under way? No lock. */
 bool vn_queue_pending(const struct vn_queue *q);
+/* Has somebody told it something that was not taken yet? No lock, while the inbox stays. */
+bool vn_queue_arrivals(const struct vn_queue *q);
 /* How many descriptors lie published and unfetched (0 for an impossible tail). No lock. */
 u32 vn_queue_waiting(const struct vn_queue *q);
 
@@ -81,6 +87,8 @@ u32 vn_queue_waiting(const struct vn_queue *q);
 enum vn_run vn_queue_run(struct vn_queue *q, struct vn_runner *r, u64 now, u64 budget);
 /* Begins the LAUNCH at the head. plan: of the number q->desc.launch.plan, or NULL if there is none. */
 enum vn_run vn_queue_launch(struct vn_queue *q, struct vn_plan *plan, struct vn_runner *r);
+/* It gets what is told to that inbox; NULL: nothing any more, and nobody runs it then. */
+void vn_queue_receive(struct vn_queue *q, struct vn_inbox *inbox);
 /* A helper comes back. True: the launch is over and q->plan was let go. */
 bool vn_queue_leave(struct vn_queue *q);
 /* Shows completions since the last publish. Returns how many. */
@@ -104,7 +112,8 @@ bool vn_queue_halt(struct vn_queue *q, u32 status);
 void vn_queue_cancel(struct vn_queue *q);
 /*
  * Forgets all and leaves ERROR; not while helpers are in (returns false). A
- * shell that holds a reference for q->plan reads it before and drops it after.
+ * shell that holds a reference for q->plan reads it before and drops it after; and it
+ * tells those who may wait for room in the inbox, as if a semaphore was written.
  */
 bool vn_queue_clear(struct vn_queue *q);
 

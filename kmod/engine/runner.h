@@ -18,9 +18,12 @@
 #include "ops.h"
 #include "switch.h"
 
+struct vn_window;
+
 struct vn_runner {
 	u32 chunk;			/* odd: inside one */
 	bool signalled;			/* wrote a semaphore; the shell clears it */
+	bool posted;			/* told another queue something; the shell clears it */
 	const struct vn_ops *ops;
 	u8 *scratch;			/* VN_SCRATCH_BYTES, 64-byte aligned */
 	u64 chunk_bytes;		/* memory touched per chunk, about */
@@ -31,6 +34,7 @@ struct vn_runner {
 	u32 slow_us;			/* it is to rest so long; the shell clears it */
 	void *src[VN_REDUCE_MAX];
 	void *dst[VN_REDUCE_MAX];
+	struct vn_window *window[2 * VN_REDUCE_MAX];	/* of src, then of dst */
 	struct vn_traffic traffic;
 };
 

@@ -67,6 +67,10 @@ static u32 begin(struct vn_window_table *t, u32 index, struct vn_hbm *hbm, u64 o
 	w->chip = hbm->chip;
 	w->access = access;
 	w->owner = owner;
+	w->inbox = NULL;
+	w->in_bytes = 0;
+	w->out_bytes = 0;
+	w->denials = 0;
 	vn_store_release(&w->state, state);
 	return (state & 0xffff) << 16 | index;
 }
@@ -94,6 +98,12 @@ u32 vn_table_next_name(const struct vn_window_table *t, u32 name)
 	return (next_state(t, slot(t, name & 0xffff)) & 0xffff) << 16 | (name & 0xffff);
 }
 
+void vn_table_bind(struct vn_window *w, struct vn_inbox *inbox, u64 user_data)
+{
+	w->user_data = user_data;
+	vn_store_release(&w->inbox, inbox);
+}
+
 void vn_table_kill(struct vn_window *w)
 {
 	/* Full barrier: pairs with vn_runner_enter(). */
@@ -106,6 +116,7 @@ void vn_table_close(struct vn_window_table *t, u32 name)
 
 	w->hbm = NULL;
 	w->owner = NULL;
+	w->inbox = NULL;
 	t->live--;
 	put_free(t, name & 0xffff);
 }

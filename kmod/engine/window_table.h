@@ -15,6 +15,7 @@
 #define VN_WINDOW_TABLE_H
 
 #include "hbm.h"
+#include "inbox.h"
 #include "port.h"
 #include "../../uapi/linux/vneuron.h"
 
@@ -39,6 +40,11 @@ struct vn_window {
 	u16 chip;
 	u8 access;
 	u8 reserved;
+	struct vn_inbox *inbox;	/* atomic: of the queue it is bound to, or NULL ... */
+	u64 user_data;		/* ... and what that is to be told */
+	/* atomic, by runners: what went through it by key, since it was opened */
+	u64 in_bytes, out_bytes;
+	u64 denials;
 };
 
 struct vn_window_block {
@@ -72,6 +78,11 @@ void vn_table_grow(struct vn_window_table *t, struct vn_window_block *b);
  */
 u32 vn_table_open(struct vn_window_table *t, struct vn_hbm *hbm, u64 offset, u64 bytes, u8 access,
 		  void *owner);
+/*
+ * What is written there with an immediate is told to a queue from here on. The inbox stays
+ * until the window is closed.
+ */
+void vn_table_bind(struct vn_window *w, struct vn_inbox *inbox, u64 user_data);
 /* From here on finding it fails. Then wait for the runners, then close. */
 void vn_table_kill(struct vn_window *w);
 void vn_table_close(struct vn_window_table *t, u32 name);

@@ -90,6 +90,7 @@ struct embed_device {
 	pthread_cond_t sched_cond; /* workers without work */
 	pthread_cond_t left_cond; /* waiters for a queue to be left */
 	struct vn_sched sched;
+	struct vn_inbox *posts; /* inboxes posted to; taken off under sched_lock */
 	u32 nthreads, sleeping;
 	bool stop;
 	pthread_t thread[VN_RUNNERS_MAX];
@@ -175,6 +176,8 @@ struct embed_window {
 	struct embed_window *parts; /* of it, whoever made them: they end with it */
 	struct embed_window *part_next, **part_at; /* of the same; NULL: it is part of none */
 	u64 offset, bytes; /* in the memory */
+	struct embed_inbox *inbox; /* of the queue it is bound to, or NULL */
+	u64 user_data;
 	u32 chip, key, access;
 };
 
@@ -191,6 +194,17 @@ struct embed_status {
 	struct vn_rank_status *entry; /* [VN_STATUS_ENTRIES] */
 };
 
+/*
+ * What a queue is told by others, made for the first window that is bound to it. refs: the
+ * queue's one, and each window's; under objects. The slots are the queue's.
+ */
+struct embed_inbox {
+	struct vn_inbox inbox; /* first */
+	u32 refs;
+	struct embed_queue *queue; /* good while it is on the device's list of those posted to */
+	struct vn_arrival *slots;
+};
+
 struct embed_queue {
 	struct vn_queue q; /* engine state, under lock */
 	pthread_mutex_t lock;
@@ -203,6 +217,7 @@ struct embed_queue {
 	u32 users; /* threads at it, under sched_lock */
 	bool dying; /* under sched_lock */
 	int eventfd; /* -1: none */
+	struct embed_inbox *inbox; /* NULL, until a window is bound to it; under objects */
 };
 
 /* refs: the table's one, and one per queue that runs it; under plans_lock. */
@@ -388,6 +403,17 @@ void embed_queue_release_all(struct embed_context *ctx);
 struct embed_queue *embed_queue_get(struct embed_context *ctx, u32 id);
 void embed_queue_put(struct embed_queue *q);
 
+/* inbox.c */
+/* The inbox of a queue, with a reference; NULL: no memory. objects held. */
+struct embed_inbox *embed_inbox_get(struct embed_queue *q);
+void embed_inbox_put(struct embed_inbox *ei); /* objects held */
+/* The queue is being destroyed: it takes nothing more ... */
+void embed_inbox_shut(struct embed_queue *q);
+/* ... and, once nobody is at it: no runner posts any more, none waits to. */
+void embed_inbox_end(struct embed_queue *q);
+/* Inboxes were posted to: their queues look. */
+void embed_arrivals(struct embed_device *dev);
+
 /* run.c: turns at queues */
 int embed_wait(struct embed_context *ctx, struct vn_wait *a);
 void *embed_worker(void *dev);
@@ -400,6 +426,8 @@ void embed_halt(struct embed_queue *q, u32 chip);
 void embed_semaphores(struct embed_device *dev);
 /* A queue has work: a worker is to look at it. sched_lock not held. */
 void embed_kick(struct embed_queue *q);
+/* The same, or, where there is no worker, whoever waits. sched_lock held. */
+void embed_list(struct embed_queue *q);
 
 /* plan.c */
 int embed_plan_create(struct embed_context *ctx, struct vn_plan_create *a);

@@ -164,17 +164,24 @@ static int tell_queues(struct embed_context *ctx, struct embed_reply *r)
 
 static int tell_windows(struct embed_context *ctx, struct embed_reply *r)
 {
+	const struct vn_window *of;
 	struct nl_msg *msg;
+	u32 status;
 	int err = 0;
 
 	for (const struct embed_window *w = ctx->windows; w && !err; w = w->next) {
+		of = vn_table_find(ctx->domain->table.chip[w->chip], w->key, &status);
 		msg = embed_message(r, VN_NL_CMD_WINDOW, NLM_F_MULTI);
-		err = embed_reply_add(r, msg,
-				      msg && (nla_put_u32(msg, VN_NL_A_CONTEXT, ctx->id) ||
-					      nla_put_u32(msg, VN_NL_A_CHIP, w->chip) ||
-					      nla_put_u32(msg, VN_NL_A_KEY, w->key) ||
-					      nla_put_u64(msg, VN_NL_A_BYTES, w->bytes) ||
-					      nla_put_u32(msg, VN_NL_A_ACCESS, w->access)));
+		err = embed_reply_add(
+			r, msg,
+			msg && (nla_put_u32(msg, VN_NL_A_CONTEXT, ctx->id) ||
+				nla_put_u32(msg, VN_NL_A_CHIP, w->chip) ||
+				nla_put_u32(msg, VN_NL_A_KEY, w->key) ||
+				nla_put_u64(msg, VN_NL_A_BYTES, w->bytes) ||
+				nla_put_u32(msg, VN_NL_A_ACCESS, w->access) ||
+				nla_put_u64(msg, VN_NL_A_IN_BYTES, READ_ONCE(of->in_bytes)) ||
+				nla_put_u64(msg, VN_NL_A_OUT_BYTES, READ_ONCE(of->out_bytes)) ||
+				nla_put_u64(msg, VN_NL_A_DENIALS, READ_ONCE(of->denials))));
 	}
 	return err;
 }

@@ -127,6 +127,9 @@ static void stop(struct embed_queue *q)
 	}
 	if (p)
 		embed_plan_put(q->ctx, p);
+	/* Who waited to tell it something can. */
+	if (READ_ONCE(q->q.inbox))
+		embed_semaphores(dev);
 }
 
 /* The queue is marked dying and has no number any more. */
@@ -134,6 +137,7 @@ static void end(struct embed_queue *q)
 {
 	struct embed_device *dev = q->ctx->dev;
 
+	embed_inbox_shut(q); /* before it is emptied: there would be room again */
 	embed_event(dev); /* a thread that waits on it gives up */
 	stop(q);
 	pthread_mutex_lock(&dev->sched_lock);
@@ -144,6 +148,7 @@ static void end(struct embed_queue *q)
 	pthread_mutex_unlock(&dev->sched_lock);
 	/* Somebody may have begun a turn before it saw that the queue is dying. */
 	stop(q);
+	embed_inbox_end(q);
 	queue_free(q);
 }
 

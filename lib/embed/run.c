@@ -41,19 +41,38 @@ static void start_worker(struct embed_device *dev)
 		dev->started++;
 }
 
+void embed_list(struct embed_queue *q)
+{
+	struct embed_device *dev = q->ctx->dev;
+
+	vn_sched_ready(&dev->sched, &q->q);
+	if (dev->sleeping)
+		pthread_cond_signal(&dev->sched_cond);
+	else
+		start_worker(dev);
+}
+
 void embed_kick(struct embed_queue *q)
 {
 	struct embed_device *dev = q->ctx->dev;
 
 	pthread_mutex_lock(&dev->sched_lock);
-	if (!q->dying && dev->nthreads) {
-		vn_sched_ready(&dev->sched, &q->q);
-		if (dev->sleeping)
-			pthread_cond_signal(&dev->sched_cond);
-		else
-			start_worker(dev);
-	}
+	if (!q->dying && (dev->nthreads || vn_queue_arrivals(&q->q)))
+		embed_list(q);
 	pthread_mutex_unlock(&dev->sched_lock);
+}
+
+/* Who is to look now: those that wait for a semaphore, or room; those that were told something. */
+static void note_others(struct embed_device *dev, struct embed_runner *r)
+{
+	if (r->r.signalled) {
+		r->r.signalled = false;
+		embed_semaphores(dev);
+	}
+	if (r->r.posted) {
+		r->r.posted = false;
+		embed_arrivals(dev);
+	}
 }
 
 /* queue lock held */
@@ -85,10 +104,7 @@ static enum vn_run help(struct embed_queue *q, struct embed_runner *r, struct em
 		if (begun && p->p.cost >= HELP_BYTES && READ_ONCE(dev->waiting) < dev->nrunners)
 			embed_kick(q);
 		begun = false;
-		if (r->r.signalled) {
-			r->r.signalled = false;
-			embed_semaphores(dev);
-		}
+		note_others(dev, r);
 		if (work == VN_WORK_DONE)
 			break;
 		/* A rest, without a runner. */
@@ -187,10 +203,7 @@ static enum vn_run run(struct embed_queue *q, struct embed_runner *r)
 	p = (struct embed_plan *)q->q.plan;
 	show(q);
 	pthread_mutex_unlock(&q->lock);
-	if (r->r.signalled) {
-		r->r.signalled = false;
-		embed_semaphores(q->ctx->dev);
-	}
+	note_others(q->ctx->dev, r);
 	return res == VN_RUN_HELP ? help(q, r, p, begun) : res;
 }
 

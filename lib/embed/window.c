@@ -112,6 +112,28 @@ static void begin(struct embed_window *w)
 	list_add(w);
 }
 
+/* The queue that it is to be bound to, if it is to any. */
+static int find_receiver(struct embed_context *ctx, const struct vn_window_create *a,
+			 struct embed_window *w)
+{
+	if (!(a->flags & VN_WINDOW_QUEUE))
+		return 0;
+	if (a->queue >= EMBED_QUEUES_MAX || !ctx->queues[a->queue])
+		return -ENOENT;
+	w->inbox = embed_inbox_get(ctx->queues[a->queue]);
+	w->user_data = a->user_data;
+	return w->inbox ? 0 : -ENOMEM;
+}
+
+static void bind_receiver(struct embed_window *w)
+{
+	u32 status;
+
+	if (w->inbox)
+		vn_table_bind(vn_table_find(table_of(w), w->key, &status), &w->inbox->inbox,
+			      w->user_data);
+}
+
 int embed_window_create(struct embed_context *ctx, struct vn_window_create *a)
 {
 	struct embed_window *w = calloc(1, sizeof(*w)), *parent = NULL;
@@ -125,9 +147,11 @@ int embed_window_create(struct embed_context *ctx, struct vn_window_create *a)
 	w->bytes = a->bytes;
 	w->access = a->access;
 	pthread_mutex_lock(&ctx->dev->objects);
-	err = embed_domain_table(ctx->domain, a->chip, &t) ?: place(w, a, &parent);
+	err = find_receiver(ctx, a, w) ?: embed_domain_table(ctx->domain, a->chip, &t);
+	err = err ?: place(w, a, &parent);
 	if (!err) {
 		w->key = vn_table_open(t, hbm_of(w), w->offset, w->bytes, w->access, w);
+		bind_receiver(w);
 		if (parent)
 			part_add(w, parent);
 		if (parent && w->outside)
@@ -135,6 +159,8 @@ int embed_window_create(struct embed_context *ctx, struct vn_window_create *a)
 		begin(w);
 		a->key = w->key;
 	}
+	if (err && w->inbox)
+		embed_inbox_put(w->inbox);
 	pthread_mutex_unlock(&ctx->dev->objects);
 	if (err)
 		free(w);
@@ -180,6 +206,8 @@ static void end(struct embed_window *w, const struct embed_window *kept)
 			w->mem->windows--;
 		if (w->outside)
 			embed_outside_put(w->outside);
+		if (w->inbox)
+			embed_inbox_put(w->inbox);
 		w->ctx->dev->windows[w->chip]--;
 		free(w);
 	}
@@ -231,6 +259,12 @@ int embed_window_bind(struct embed_context *ctx, struct vn_window_bind *a)
 		embed_runners_pass(ctx->dev);
 		w->key = vn_table_reopen(table_of(w), was->key, hbm_of(w), w->offset, w->bytes,
 					 w->access, w);
+		if (was->inbox) {
+			w->inbox = was->inbox;
+			w->user_data = was->user_data;
+			w->inbox->refs++;
+			bind_receiver(w);
+		}
 		begin(w);
 		end(ending, was);
 		a->key = w->key;

@@ -111,6 +111,14 @@ static void test_windows(void)
 	gives(-EINVAL, WINDOW_CREATE, vn_window_create, .addr = a, .bytes = 1, .access = 0);
 	gives(-EINVAL, WINDOW_CREATE, vn_window_create, .addr = a, .bytes = 1, .access = 4);
 	gives(-EINVAL, WINDOW_CREATE, vn_window_create, .addr = a, .bytes = 1, .access = 8);
+	gives(-EINVAL, WINDOW_CREATE, vn_window_create, .addr = a, .bytes = 1, .access = 2,
+	      .flags = 1u << 31);
+	gives(-EINVAL, WINDOW_CREATE, vn_window_create, .addr = a, .bytes = 1, .access = 2,
+	      .user_data = 1);
+	gives(-ENOENT, WINDOW_CREATE, vn_window_create, .addr = a, .bytes = 1, .access = 2,
+	      .flags = VN_WINDOW_QUEUE, .queue = 1023);
+	gives(-ENOENT, WINDOW_CREATE, vn_window_create, .addr = a, .bytes = 1, .access = 2,
+	      .flags = VN_WINDOW_QUEUE, .queue = ~0u);
 
 	key = window_create(ctx, &m, 0, 4 * PAGE, ACCESS_ALL);
 	narrow = window_create(ctx, &m, 0, PAGE, VN_ACCESS_REMOTE_READ);

@@ -125,10 +125,10 @@ static const struct bad {
 	  { .opcode = VN_OP_COPY, .copy = { OWN, OWN, VN_BYTES_MAX + 1, 0 } },
 	  VN_BAD_FIELD,
 	  D(copy.bytes) },
-	{ "copy reserved",
+	{ "copy with a signal",
 	  { .opcode = VN_OP_COPY, .copy = { OWN, OWN, 8, 1 } },
 	  VN_BAD_FIELD,
-	  D(copy.reserved) },
+	  D(copy.signal) },
 	{ "another UltraServer",
 	  { .opcode = VN_OP_COPY, .copy = { { 1, 0, 0, 1 }, OWN, 8, 0 } },
 	  VN_BAD_CHIP,
@@ -192,6 +192,42 @@ static const struct bad {
 	  { .opcode = VN_OP_SEM_SIGNAL, .sem = { OWN, 1, {} } },
 	  VN_BAD_ALIGN,
 	  D(sem.at) },
+	{ "a signal of nothing",
+	  { .opcode = VN_OP_WRITE_SIGNAL, .copy = { OWN, OWN, 8, 8 } },
+	  VN_BAD_FIELD,
+	  D(arg) },
+	{ "a signal that is not aligned",
+	  { .opcode = VN_OP_WRITE_SIGNAL, .arg = 1, .copy = { OWN, OWN, 8, 4 } },
+	  VN_BAD_ALIGN,
+	  D(copy.signal) },
+	{ "an immediate into own memory",
+	  { .opcode = VN_OP_WRITE_IMM, .copy = { OWN, OWN, 8, 0 } },
+	  VN_BAD_KEY,
+	  D(copy.dst) },
+	{ "an average of two",
+	  { .opcode = VN_OP_ACCUMULATE, .redop = VN_AVG, .copy = { OWN, OWN, 8, 0 } },
+	  VN_BAD_TYPE,
+	  D(redop) },
+	{ "half an element",
+	  { .opcode = VN_OP_ACCUMULATE, .type = VN_FLOAT64, .copy = { OWN, OWN, 12, 0 } },
+	  VN_BAD_FIELD,
+	  D(copy.bytes) },
+	{ "a list of too many",
+	  { .opcode = VN_OP_COPY_LIST, .list = { 0, 8, VN_SEGMENTS_MAX, 1, 0, {} } },
+	  VN_BAD_FIELD,
+	  D(list.ndst) },
+	{ "a list nowhere",
+	  { .opcode = VN_OP_COPY_LIST, .list = { 64, 8, 1, 1, 0, {} } },
+	  VN_BAD_KEY,
+	  D(list.table) },
+	{ "a comparison with nothing to compare",
+	  { .opcode = VN_OP_SWAP, .atomic = { OWN, {}, 1, 1 } },
+	  VN_BAD_FIELD,
+	  D(atomic.compare) },
+	{ "an atomic that is not aligned",
+	  { .opcode = VN_OP_CMP_SWAP, .atomic = { OWN, {}, 1, 1 } },
+	  VN_BAD_ALIGN,
+	  D(atomic.at) },
 	{ "launch of no plan",
 	  { .opcode = VN_OP_LAUNCH, .launch = { 0, 9999, 0, 0, {} } },
 	  VN_BAD_PLAN,
@@ -201,6 +237,12 @@ static const struct bad {
 	  VN_BAD_FIELD,
 	  D(launch.nparams) },
 };
+
+static bool copies(uint8_t op)
+{
+	return op == VN_OP_COPY || op == VN_OP_WRITE_SIGNAL || op == VN_OP_WRITE_IMM ||
+	       op == VN_OP_ACCUMULATE;
+}
 
 static void test_descriptors(void)
 {
@@ -212,10 +254,14 @@ static void test_descriptors(void)
 
 		d = b->d;
 		d.user_data = 0xabcd0000 + i;
-		if (d.opcode == VN_OP_COPY && d.copy.src.offset == 1)
+		if (copies(d.opcode) && d.copy.src.offset == 1)
 			d.copy.src.offset = mem.addr;
-		if (d.opcode == VN_OP_COPY && d.copy.dst.offset == 1)
+		if (copies(d.opcode) && d.copy.dst.offset == 1)
 			d.copy.dst.offset = mem.addr;
+		if (d.opcode == VN_OP_WRITE_SIGNAL)
+			d.copy.signal += mem.addr;
+		if (d.opcode == VN_OP_CMP_SWAP || d.opcode == VN_OP_SWAP)
+			d.atomic.at.offset = mem.addr + 4;
 		if (d.opcode == VN_OP_FILL)
 			d.fill.dst.offset = mem.addr;
 		if (d.opcode == VN_OP_SEM_SIGNAL)

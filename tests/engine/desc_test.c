@@ -17,8 +17,19 @@ static const struct vn_operand operands[] = {
 	{ VN_HERE, 1, 0, TABLE },
 };
 
+/* One source, two destinations. */
+static const struct vn_segment segments[] = {
+	{ { VN_PARAM, 1, 0, 7 }, 96, 0 },
+	{ { VN_HERE, 3, 9, 0 }, 32, 0 },
+	{ { VN_HERE, 3, 9, 32 }, 64, 0 },
+};
+
 static const struct vn_desc_plan in_plan = { operands, ARRAY_SIZE(operands), 3 };
-static const struct vn_desc_plan *const modes[] = { NULL, &in_plan };
+static const struct vn_desc_plan list_plan = {
+	(const struct vn_operand *)segments,
+	2 * ARRAY_SIZE(segments),
+	3,
+};
 static const char *const mode_name[] = { "ring", "plan" };
 
 /* A valid descriptor of each operation. */
@@ -53,6 +64,19 @@ static struct vn_desc valid(u32 op, bool plan)
 		return sem_wait_for(o, ~0ull);
 	case VN_OP_SEM_SIGNAL:
 		return sem_signal(k, ~0ull);
+	case VN_OP_WRITE_SIGNAL:
+		return write_signal(k, o, VN_BYTES_MAX, ~0ull, ~0u);
+	case VN_OP_WRITE_IMM:
+		return write_imm(k, o, 0, 0);
+	case VN_OP_COPY_LIST:
+		return plan ? copy_list(0, 1, 2, 96) : copy_list(TABLE, 191, 1, VN_BYTES_MAX);
+	case VN_OP_ACCUMULATE:
+		return accumulate(k, o, VN_BYTES_MAX, VN_FLOAT32, VN_PROD);
+	case VN_OP_FETCH_ADD:
+	case VN_OP_SWAP:
+		return atomic((u8)op, o, k, ~0ull, 0);
+	case VN_OP_CMP_SWAP:
+		return atomic((u8)op, k, (struct vn_operand){ 0 }, ~0ull, ~0ull);
 	case VN_OP_LAUNCH:
 		return (struct vn_desc){ .opcode = VN_OP_LAUNCH,
 					 .launch = { .params = TABLE,
@@ -71,7 +95,11 @@ static void poke(struct vn_desc *d, u32 off, u32 bytes, u64 value)
 static u32 checked(const struct vn_desc *d, u32 mode, u32 *detail)
 {
 	*detail = 0xdddd;
-	return vn_desc_check(d, modes[mode], CHIPS, detail);
+	return vn_desc_check(d,
+			     !mode			    ? NULL
+			     : d->opcode == VN_OP_COPY_LIST ? &list_plan
+							    : &in_plan,
+			     CHIPS, detail);
 }
 
 static bool there(u32 op, u32 mode)
@@ -102,7 +130,13 @@ static const struct {
 } reserved[] = {
 	{ VN_OP_NOP, AT(raw), 48, 8 },
 	{ VN_OP_FENCE, AT(raw), 48, 8 },
-	{ VN_OP_COPY, AT(copy.reserved), 8, 8 },
+	{ VN_OP_COPY, AT(copy.signal), 8, 8 },
+	{ VN_OP_WRITE_IMM, AT(copy.signal), 8, 8 },
+	{ VN_OP_ACCUMULATE, AT(copy.signal), 8, 8 },
+	{ VN_OP_COPY_LIST, AT(list.reserved0), 4, 4 },
+	{ VN_OP_COPY_LIST, AT(list.reserved1), 24, 8 },
+	{ VN_OP_FETCH_ADD, AT(atomic.compare), 8, 8 },
+	{ VN_OP_SWAP, AT(atomic.compare), 8, 8 },
 	{ VN_OP_FILL, AT(fill.reserved0), 4, 4 },
 	{ VN_OP_FILL, AT(fill.reserved1), 8, 8 },
 	{ VN_OP_REDUCE, AT(reduce.reserved0), 4, 4 },
@@ -159,6 +193,8 @@ static void test_reserved(void)
 static u32 arg_bits(u32 op)
 {
 	/* EXCLUSIVE is none alone. */
+	if (op == VN_OP_WRITE_SIGNAL || op == VN_OP_WRITE_IMM)
+		return ~0u;
 	return op == VN_OP_GEMM ? 7 : op == VN_OP_SEM_SIGNAL || op == VN_OP_REDUCE ? 1 : 0;
 }
 
@@ -205,11 +241,18 @@ static void test_flags(void)
 
 static bool type_fits(u32 op, u32 type)
 {
-	if (op == VN_OP_REDUCE)
+	if (op == VN_OP_REDUCE || op == VN_OP_ACCUMULATE)
 		return type < VN_TYPE_COUNT;
 	if (op == VN_OP_GEMM)
 		return type == VN_FLOAT32 || type == VN_BFLOAT16;
 	return !type;
+}
+
+static bool redop_fits(u32 op, u32 redop)
+{
+	if (op == VN_OP_ACCUMULATE)
+		return redop < VN_BAND && redop != VN_AVG && redop != VN_PREMULSUM;
+	return !redop || (op == VN_OP_REDUCE && redop < VN_BAND);
 }
 
 static void test_types(void)
@@ -233,7 +276,7 @@ static void test_types(void)
 				/* Room for scalars. */
 				d.reduce.table -= op == VN_OP_REDUCE && mode;
 				status = checked(&d, mode, &detail);
-				wrong += !v || (op == VN_OP_REDUCE && v < VN_BAND)
+				wrong += redop_fits(op, v)
 						 ? status != VN_OK
 						 : status != VN_BAD_TYPE || detail != AT(redop);
 			}
@@ -262,7 +305,7 @@ static void test_opcodes(void)
 
 		for (u32 k = 0; k < 8; k++)
 			x.word[k] = rnd() & rnd() & rnd();
-		x.d.opcode = (u8)(i % 17);
+		x.d.opcode = (u8)(i % (VN_OP_COUNT + 2));
 		if (i & 1)
 			x.d.flags = x.d.type = x.d.redop = 0, x.d.arg = 0;
 		wrong += checked(&x.d, i >> 1 & 1, &detail) >= VN_STATUS_COUNT || detail > 320;
@@ -382,6 +425,40 @@ static const struct {
 	ROW(SEM_WAIT, BOTH, sem.value, 0, VN_OK),
 	ROW(LAUNCH, RING, launch.nparams, VN_OPERANDS_MAX + 1, VN_BAD_FIELD),
 	/* without parameters there is no place for them */
+	ROW(WRITE_SIGNAL, BOTH, arg, 0, VN_BAD_FIELD),
+	ROW(WRITE_SIGNAL, BOTH, arg, 1, VN_OK),
+	ROW(WRITE_SIGNAL, BOTH, copy.bytes, VN_BYTES_MAX + 1, VN_BAD_FIELD),
+	ROW(WRITE_SIGNAL, BOTH, copy.dst.ultraserver, 1, VN_BAD_CHIP),
+	ROW(WRITE_SIGNAL, BOTH, copy.signal, 3, VN_OK),
+	{ "write_imm into own memory", VN_OP_WRITE_IMM, BOTH, AT(copy.dst.key), 4, 0, VN_BAD_KEY,
+	  AT(copy.dst) },
+	ROW(WRITE_IMM, BOTH, copy.bytes, VN_BYTES_MAX + 1, VN_BAD_FIELD),
+	{ "write_imm from no chip", VN_OP_WRITE_IMM, BOTH, AT(copy.src.chip), 2, CHIPS, VN_BAD_CHIP,
+	  AT(copy.src) },
+	ROW(ACCUMULATE, BOTH, copy.bytes, 0, VN_OK),
+	ROW(ACCUMULATE, BOTH, copy.bytes, 6, VN_BAD_FIELD),
+	ROW(ACCUMULATE, BOTH, copy.bytes, VN_BYTES_MAX + 4, VN_BAD_FIELD),
+	ROW(ACCUMULATE, BOTH, copy.src.ultraserver, 1, VN_BAD_CHIP),
+	ROW(COPY_LIST, BOTH, list.nsrc, 0, VN_BAD_FIELD),
+	ROW(COPY_LIST, BOTH, list.nsrc, VN_SEGMENTS_MAX + 1, VN_BAD_FIELD),
+	ROW(COPY_LIST, BOTH, list.nsrc, 0xffff, VN_BAD_FIELD),
+	ROW(COPY_LIST, BOTH, list.ndst, 0, VN_BAD_FIELD),
+	ROW(COPY_LIST, RING, list.ndst, 2, VN_BAD_FIELD),
+	ROW(COPY_LIST, BOTH, list.ndst, 0xffff, VN_BAD_FIELD),
+	ROW(COPY_LIST, BOTH, list.bytes, VN_BYTES_MAX + 1, VN_BAD_FIELD),
+	ROW(COPY_LIST, PLAN, list.bytes, 95, VN_BAD_FIELD),
+	ROW(COPY_LIST, RING, list.table, 0xffffull << 48, VN_BAD_KEY),
+	ROW(COPY_LIST, PLAN, list.table, 1, VN_BAD_RANGE),
+	ROW(COPY_LIST, PLAN, list.table, 6, VN_BAD_RANGE),
+	ROW(COPY_LIST, PLAN, list.table, ~0ull, VN_BAD_RANGE),
+	ROW(FETCH_ADD, BOTH, atomic.at.ultraserver, 1, VN_BAD_CHIP),
+	{ "fetch_add of chip CHIPS", VN_OP_FETCH_ADD, BOTH, AT(atomic.at.chip), 2, CHIPS,
+	  VN_BAD_CHIP, AT(atomic.at) },
+	{ "swap to chip CHIPS", VN_OP_SWAP, BOTH, AT(atomic.old.chip), 2, CHIPS, VN_BAD_CHIP,
+	  AT(atomic.old) },
+	ROW(SWAP, RING, atomic.old.ultraserver, VN_PARAM, VN_BAD_CHIP),
+	ROW(CMP_SWAP, BOTH, atomic.old.chip, 1, VN_OK),
+	ROW(CMP_SWAP, BOTH, atomic.old.ultraserver, 1, VN_BAD_CHIP),
 	{ "launch.nparams = 0 with an address", VN_OP_LAUNCH, RING, AT(launch.nparams), 4, 0,
 	  VN_BAD_FIELD, AT(launch.params) },
 };
@@ -483,12 +560,54 @@ static void test_scalars(void)
 	for (u32 i = 0; i < 6; i++)
 		o[i] = operands[0];
 	memset(&o[4], 0xff, 2 * sizeof(*o));
-	tap_ok(vn_reduce_entries(&d) == 6 && vn_desc_check(&d, &plan, CHIPS, &detail) == VN_OK,
+	tap_ok(vn_desc_entries(&d) == 6 && vn_desc_check(&d, &plan, CHIPS, &detail) == VN_OK,
 	       "three scalars take two entries behind four operands");
 	plan.noperands = 5;
 	tap_ok(vn_desc_check(&d, &plan, CHIPS, &detail) == VN_BAD_RANGE &&
 		       detail == AT(reduce.table),
 	       "a table without room for them is refused");
+}
+
+/* Each thing that a segment can be wrong by, in a plan's table and in one that was copied. */
+static void test_segments(void)
+{
+	static const struct {
+		const char *what;
+		u32 segment, off, bytes;
+		u64 value;
+		u32 status, detail;
+	} rows[] = {
+#define S(field) offsetof(struct vn_segment, field), sizeof(((struct vn_segment *)0)->field)
+		{ "as it is", 0, S(at.key), 0, VN_OK, 0 },
+		{ "no such chip", 0, S(at.chip), CHIPS, VN_BAD_CHIP, 0 },
+		{ "another ultraserver", 2, S(at.ultraserver), 1, VN_BAD_CHIP, 2 },
+		{ "longer than anything", 1, S(bytes), VN_BYTES_MAX + 1, VN_BAD_FIELD, 1 },
+		{ "endless", 2, S(bytes), ~0ull, VN_BAD_FIELD, 2 },
+		{ "a reserved bit", 1, S(reserved), 1ull << 63, VN_BAD_FIELD, 1 },
+		{ "sources too short", 0, S(bytes), 95, VN_BAD_FIELD, AT(list.bytes) },
+		{ "destinations too long", 2, S(bytes), 65, VN_BAD_FIELD, AT(list.bytes) },
+#undef S
+	};
+	u32 detail, status;
+
+	for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
+		for (u32 mode = 0; mode < 2; mode++) {
+			struct vn_segment s[3];
+			const struct vn_operand *table = (const struct vn_operand *)s;
+			struct vn_desc_plan plan = { table, 6, 3 };
+			struct vn_desc d = copy_list(0, 1, 2, 96);
+
+			memcpy(s, segments, sizeof(s));
+			s[0].at = (struct vn_operand){ VN_HERE, 1, 0, TABLE };
+			memcpy((u8 *)&s[rows[i].segment] + rows[i].off, &rows[i].value,
+			       rows[i].bytes);
+			detail = 0;
+			status = mode ? vn_desc_check(&d, &plan, CHIPS, &detail)
+				      : vn_desc_check_table(&d, table, NULL, CHIPS, &detail);
+			tap_ok(status == rows[i].status && (!status || detail == rows[i].detail),
+			       "a segment in a %s, %s: %s, detail %u", mode_name[mode],
+			       rows[i].what, vn_status_name(status), detail);
+		}
 }
 
 /* Operands of a plan's reduction are named by their number. */
@@ -549,6 +668,7 @@ int main(void)
 	test_redops();
 	test_scans();
 	test_scalars();
+	test_segments();
 	test_plan_operands();
 	test_names();
 	return tap_done();

@@ -47,7 +47,7 @@ static void test_nops(struct world *w, struct vn_runner *r)
 	for (u32 i = 0; rig_pop(g, &e); i++)
 		wrong += e.user_data != 1000 + i || e.status || e.detail || e.bytes ||
 			 e.submitted != 55 || e.started != 100 || e.done != 107 || e.seq != i ||
-			 e.reserved;
+			 e.result;
 	tap_ok(!wrong && g->read == 5, "in order, with the stamps of their batch (%u wrong)",
 	       wrong);
 	rig_push(g, nop(7));

@@ -179,6 +179,48 @@ static UNUSED struct vn_desc reduce(u64 table, u32 nsrc, u32 ndst, u64 count, u8
 	};
 }
 
+static UNUSED struct vn_desc write_signal(struct vn_operand dst, struct vn_operand src, u64 bytes,
+					  u64 word, u32 add)
+{
+	return (struct vn_desc){ .opcode = VN_OP_WRITE_SIGNAL,
+				 .arg = add,
+				 .copy = {
+					 .src = src, .dst = dst, .bytes = bytes, .signal = word } };
+}
+
+static UNUSED struct vn_desc write_imm(struct vn_operand dst, struct vn_operand src, u64 bytes,
+				       u32 imm)
+{
+	return (struct vn_desc){ .opcode = VN_OP_WRITE_IMM,
+				 .arg = imm,
+				 .copy = { .src = src, .dst = dst, .bytes = bytes } };
+}
+
+static UNUSED struct vn_desc copy_list(u64 table, u32 nsrc, u32 ndst, u64 bytes)
+{
+	return (struct vn_desc){
+		.opcode = VN_OP_COPY_LIST,
+		.list = { .table = table, .bytes = bytes, .nsrc = (u16)nsrc, .ndst = (u16)ndst }
+	};
+}
+
+static UNUSED struct vn_desc accumulate(struct vn_operand dst, struct vn_operand src, u64 bytes,
+					u8 type, u8 redop)
+{
+	return (struct vn_desc){ .opcode = VN_OP_ACCUMULATE,
+				 .type = type,
+				 .redop = redop,
+				 .copy = { .src = src, .dst = dst, .bytes = bytes } };
+}
+
+static UNUSED struct vn_desc atomic(u8 op, struct vn_operand o, struct vn_operand old, u64 value,
+				    u64 compare)
+{
+	return (struct vn_desc){
+		.opcode = op, .atomic = { .at = o, .old = old, .value = value, .compare = compare }
+	};
+}
+
 static UNUSED struct vn_desc sem_wait_for(struct vn_operand o, u64 value)
 {
 	return (struct vn_desc){ .opcode = VN_OP_SEM_WAIT, .sem = { .at = o, .value = value } };

@@ -75,6 +75,8 @@
 #define VN_QUEUE_DEPTH_MAX	65536
 /* Entries of an operand table (REDUCE) and parameters of a launch. */
 #define VN_OPERANDS_MAX		384
+/* Segments of a COPY_LIST: twice as long as operands. */
+#define VN_SEGMENTS_MAX		(VN_OPERANDS_MAX / 2)
 #define VN_PLAN_PROGRAMS_MAX	1024
 #define VN_PLAN_DESCS_MAX	65536
 #define VN_PLAN_OPERANDS_MAX	262144
@@ -311,14 +313,16 @@ enum vn_access {
 };
 
 /**
- * enum vn_window_flags - &vn_window_create.flags: what the window is made over
- * @VN_WINDOW_USER: memory of the calling process; @addr is a pointer to it
- * @VN_WINDOW_DMABUF: a dma-buf, &vn_window_create.fd; @addr is an offset in it
- * @VN_WINDOW_PARENT: a part of the window &vn_window_create.parent; @addr is an offset in it
+ * enum vn_window_flags - &vn_window_create.flags
+ * @VN_WINDOW_QUEUE: &vn_window_create.queue is a queue that gets what WRITE_IMM tells
+ * @VN_WINDOW_USER: over memory of the calling process; @addr is a pointer to it
+ * @VN_WINDOW_DMABUF: over a dma-buf, &vn_window_create.fd; @addr is an offset in it
+ * @VN_WINDOW_PARENT: over a part of the window &vn_window_create.parent; @addr is an offset in it
  *
- * At most one of them; none: own HBM.
+ * At most one of the last three; none: over own HBM.
  */
 enum vn_window_flags {
+	VN_WINDOW_QUEUE		= 1 << 0,
 	VN_WINDOW_USER		= 1 << 1,
 	VN_WINDOW_DMABUF	= 1 << 2,
 	VN_WINDOW_PARENT	= 1 << 3,
@@ -334,9 +338,9 @@ enum vn_window_flags {
  * @access: &enum vn_access
  * @key: out, generation:16 | index:16, never 0; resolves in this domain, on
  *	this chip
- * @queue: zero
+ * @queue: number of a queue of this context, on any chip (with VN_WINDOW_QUEUE), else 0
  * @flags: &enum vn_window_flags
- * @user_data: zero
+ * @user_data: of arrivals at the queue (with VN_WINDOW_QUEUE), else 0
  * @parent: with VN_WINDOW_PARENT: key of a window on @chip in this domain, whoever made it
  * @fd: with VN_WINDOW_DMABUF: the dma-buf; may be closed afterwards. Else zero
  *
@@ -350,6 +354,9 @@ enum vn_window_flags {
  *
  * A part of a window allows no more than that one does (EACCES). It ends when that one is
  * invalidated, re-bound, or ends with its context: its key is stale then.
+ *
+ * The window goes on without its queue when that is destroyed: WRITE_IMM then ends with
+ * VN_NO_RECEIVER.
  */
 struct vn_window_create {
 	__u32 size;
@@ -381,8 +388,8 @@ struct vn_window_create {
  *
  * When the call returns no byte moves through the old key any more; windows that are parts of
  * the old one have ended, and mappings imported through it raise SIGBUS, as if it had been
- * invalidated. Nobody else gets its place in between. EINVAL: it is no window over HBM, or part
- * of another.
+ * invalidated. Nobody else gets its place in between, and it stays bound to its queue. EINVAL: it
+ * is no window over HBM, or part of another.
  */
 struct vn_window_bind {
 	__u32 size;
@@ -543,7 +550,7 @@ struct vn_queue_create {
  * @size: sizeof(struct vn_queue_id)
  * @queue: its number
  *
- * RESET forgets what is in the rings and leaves ERROR. DESTROY and RESET wait
+ * RESET forgets what is in the rings, and arrivals, and leaves ERROR. DESTROY and RESET wait
  * for the chunk being executed, at most. DOORBELL is needed only while the
  * ring header says VN_RING_NEED_WAKEUP, or after a CPU store to a semaphore.
  */

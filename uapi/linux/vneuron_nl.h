@@ -150,6 +150,10 @@ enum vn_nl_cmd {
  * @VN_NL_A_WHERE: u32, sled or chip of a fault, or VN_NOWHERE; where it has one, EINVAL
  *	without
  * @VN_NL_A_COUNT: u32, pages that a fault is still to come to, or which allocation
+ * @VN_NL_A_IN_BYTES: u64, written through a window by key
+ * @VN_NL_A_OUT_BYTES: u64, read through it by key
+ * @VN_NL_A_DENIALS: u64, times that its access, its range or an alignment refused a
+ *	descriptor
  */
 enum vn_nl_attr {
 	/* private: */
@@ -224,6 +228,9 @@ enum vn_nl_attr {
 	VN_NL_A_FAULT,
 	VN_NL_A_WHERE,
 	VN_NL_A_COUNT,
+	VN_NL_A_IN_BYTES,
+	VN_NL_A_OUT_BYTES,
+	VN_NL_A_DENIALS,
 	/* private: */
 	__VN_NL_A_MAX,
 };

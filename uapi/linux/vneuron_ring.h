@@ -37,6 +37,9 @@ enum vn_queue_state {
  * @reserved1: zero
  * @sq_head: device: descriptors fetched
  * @flags: device: &enum vn_ring_flags
+ * @arrivals: device: not 0 while arrivals wait for room among the completions: who has read
+ *	some rings the doorbell then. Read it after a full barrier behind the store of cq_head
+ * @reserved7: zero
  * @reserved2: zero
  * @cq_tail: device: completions published
  * @reserved3: zero
@@ -59,7 +62,9 @@ struct vn_ring {
 	__u64 reserved1[6];
 	__u32 sq_head;
 	__u32 flags;
-	__u64 reserved2[7];
+	__u32 arrivals;
+	__u32 reserved7;
+	__u64 reserved2[6];
 	__u32 cq_tail;
 	__u32 reserved3[15];
 	__u32 cq_head;
@@ -97,6 +102,18 @@ struct vn_ring {
  * @VN_OP_SEM_SIGNAL: semaphore += value, or = value with VN_SEM_SET
  * @VN_OP_FENCE: all earlier descriptors of the queue are done and visible
  * @VN_OP_LAUNCH: run a plan
+ * @VN_OP_WRITE_SIGNAL: a copy; when all of it is there, an aligned 64-bit word of the
+ *	window that was written to += arg. Nothing moves unless all of it can
+ * @VN_OP_WRITE_IMM: a copy into a window that is bound to a queue; when all of it is there,
+ *	an arrival at that queue (see &struct vn_cqe), with arg. Nothing moves unless all of
+ *	it can. While as many wait there as the queue is deep, it waits, too
+ * @VN_OP_COPY_LIST: the bytes of many segments, one behind the other, into many segments.
+ *	What goes before a segment that is refused has been copied, and nothing of it
+ * @VN_OP_ACCUMULATE: dst[i] = dst[i] op src[i]; not atomic against others who write there
+ * @VN_OP_FETCH_ADD: an aligned 64-bit word += value. This and the next two tell what it was
+ *	before, and are atomic against each other, semaphores and what CPUs do atomically
+ * @VN_OP_CMP_SWAP: the word = value, if it is compare
+ * @VN_OP_SWAP: the word = value
  * @VN_OP_COUNT: how many
  */
 enum vn_opcode {
@@ -115,7 +132,14 @@ enum vn_opcode {
 	VN_OP_SEM_SIGNAL	= 12,
 	VN_OP_FENCE		= 13,
 	VN_OP_LAUNCH		= 14,
-	VN_OP_COUNT		= 15,
+	VN_OP_WRITE_SIGNAL	= 15,
+	VN_OP_WRITE_IMM		= 16,
+	VN_OP_COPY_LIST		= 17,
+	VN_OP_ACCUMULATE	= 18,
+	VN_OP_FETCH_ADD		= 19,
+	VN_OP_CMP_SWAP		= 20,
+	VN_OP_SWAP		= 21,
+	VN_OP_COUNT		= 22,
 };
 
 /**
@@ -237,16 +261,31 @@ struct vn_operand {
 };
 
 /**
+ * struct vn_segment - a stretch of somebody's HBM, in the table of a COPY_LIST
+ * @at: where it begins
+ * @bytes: how long it is; one of no bytes is not looked at
+ * @reserved: zero
+ */
+struct vn_segment {
+	struct vn_operand at;
+	__u64 bytes;
+	__u64 reserved;
+};
+
+/**
  * struct vn_desc - a descriptor: 64 bytes, one piece of work
  * @opcode: &enum vn_opcode
  * @flags: &enum vn_desc_flags
- * @type: &enum vn_type. REDUCE: all of them. GEMM: FLOAT32, BFLOAT16. Others:
- *	zero.
- * @redop: &enum vn_redop (REDUCE), else zero
- * @arg: flags of the operation, else zero
+ * @type: &enum vn_type. REDUCE, ACCUMULATE: all of them. GEMM: FLOAT32, BFLOAT16.
+ *	Others: zero.
+ * @redop: &enum vn_redop (REDUCE; ACCUMULATE, but not AVG and PREMULSUM), else zero
+ * @arg: flags of the operation; WRITE_SIGNAL: what is added, not 0; WRITE_IMM: any
+ *	value, for who gets it; else zero
  * @user_data: handed back in the completion
- * @copy: COPY: @copy.src to @copy.dst, @copy.bytes (0 to VN_BYTES_MAX); ranges
- *	may be the same but not overlap otherwise
+ * @copy: COPY, WRITE_SIGNAL, WRITE_IMM, ACCUMULATE: @copy.src to @copy.dst, @copy.bytes
+ *	(0 to VN_BYTES_MAX; ACCUMULATE: a multiple of the type's); ranges may be the
+ *	same but not overlap otherwise. @copy.signal, WRITE_SIGNAL: place of the word, as
+ *	the offset in @copy.dst is one; else zero. WRITE_IMM: @copy.dst has a key
  * @fill: FILL: low @fill.width (1, 2, 4, 8) bytes of @fill.pattern over
  *	@fill.bytes, a multiple of the width
  * @reduce: REDUCE: @reduce.table is the device address of (in a plan: the index
@@ -255,6 +294,10 @@ struct vn_operand {
  *	Of a PREMULSUM, nsrc scalars follow in (nsrc + 1) / 2 further entries of
  *	the table: a __u64 each, of which the low bytes are a value of the type
  *	and the others are not looked at.
+ * @list: COPY_LIST: @list.table is the device address of (in a plan: the index of the
+ *	first of two operands for each of) nsrc, then ndst &struct vn_segment, at least
+ *	one each and at most VN_SEGMENTS_MAX in all; the sources are @list.bytes long
+ *	together (0 to VN_BYTES_MAX), and so are the destinations
  * @gemm: GEMM: device addresses on the queue's chip and the shape: c (m x n,
  *	fp32) = a (m x k) b (k x n); a is stored k x m with VN_GEMM_TRANS_A, b
  *	n x k with VN_GEMM_TRANS_B; ld* are elements from row to row as stored
@@ -262,6 +305,9 @@ struct vn_operand {
  *	rows x cols; addresses an operation does not use are zero; @ewise.alpha
  *	are the bits of an fp32
  * @sem: SEM_WAIT, SEM_SIGNAL: an aligned 64-bit word
+ * @atomic: FETCH_ADD, CMP_SWAP, SWAP: @atomic.at is an aligned 64-bit word, @atomic.old
+ *	another that gets what it was before (all zero: none does); @atomic.value as the
+ *	operation says, @atomic.compare CMP_SWAP alone, else zero
  * @launch: LAUNCH: plan number, device address and number of the parameters
  *	(&struct vn_operand each), and the base of relative semaphore values
  * @raw: all of them
@@ -278,7 +324,7 @@ struct vn_desc {
 			struct vn_operand src;
 			struct vn_operand dst;
 			__u64 bytes;
-			__u64 reserved;
+			__u64 signal;
 		} copy;
 		struct {
 			struct vn_operand dst;
@@ -296,6 +342,14 @@ struct vn_desc {
 			__u32 reserved0;
 			__u64 reserved1[3];
 		} reduce;
+		struct {
+			__u64 table;
+			__u64 bytes;
+			__u16 nsrc;
+			__u16 ndst;
+			__u32 reserved0;
+			__u64 reserved1[3];
+		} list;
 		struct {
 			__u64 a;
 			__u64 b;
@@ -322,6 +376,12 @@ struct vn_desc {
 			__u64 value;
 			__u64 reserved[3];
 		} sem;
+		struct {
+			struct vn_operand at;
+			struct vn_operand old;
+			__u64 value;
+			__u64 compare;
+		} atomic;
 		struct {
 			__u64 params;
 			__u32 plan;
@@ -379,19 +439,29 @@ enum vn_status {
 	VN_STATUS_COUNT		= 19,
 };
 
+/* &vn_cqe.seq of an arrival: this, and its number. */
+#define VN_CQE_ARRIVAL		(1ULL << 63)
+
 /**
- * struct vn_cqe - a completion
- * @user_data: of the descriptor
- * @status: &enum vn_status
+ * struct vn_cqe - a completion, or an arrival: somebody's WRITE_IMM is there
+ * @user_data: of the descriptor; of an arrival: of the window
+ * @status: &enum vn_status; of an arrival: VN_OK
  * @detail: of a failure: byte offset of the field in the descriptor, or the
- *	number of the operand in its table; of a LAUNCH: the failing descriptor's
- *	index in the plan
+ *	number of the operand or segment in its table; of a LAUNCH: the failing
+ *	descriptor's index in the plan; of an arrival: the writer's arg
  * @bytes: bytes written to HBM
- * @submitted: &vn_ring.sq_stamp when it was fetched; not to be trusted
+ * @submitted: &vn_ring.sq_stamp when it was fetched; not to be trusted; 0 of an
+ *	arrival
  * @started: tick at which its batch began
  * @done: tick at which its batch ended
- * @seq: number of the descriptor, from 0 at creation or reset
- * @reserved: zero
+ * @seq: number of the descriptor, from 0 at creation or reset; of an arrival:
+ *	VN_CQE_ARRIVAL and its number at this queue, likewise
+ * @result: FETCH_ADD, CMP_SWAP, SWAP: what the word was before; of an arrival: key of
+ *	the window; else zero
+ *
+ * Arrivals come among completions when there is room for them: one entry is left for
+ * descriptors that wait, or are under way. What has not come when the queue is reset is
+ * forgotten.
  */
 struct vn_cqe {
 	__u64 user_data;
@@ -402,7 +472,7 @@ struct vn_cqe {
 	__u64 started;
 	__u64 done;
 	__u64 seq;
-	__u64 reserved;
+	__u64 result;
 };
 
 #endif /* _UAPI_LINUX_VNEURON_RING_H */
