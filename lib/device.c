@@ -11,6 +11,7 @@
 
 #include "home.h"
 #include "netlink.h"
+#include "queue.h"
 #include "spec.h"
 
 #define DEFAULT_NODE "/dev/vneuron0"
@@ -164,6 +165,8 @@ void vn_close(vn_device_t dev)
 	/* What they named ended with the context; these are only the handles. */
 	while ((h = dev->handles)) {
 		dev->handles = h->next;
+		if (!h->plan)
+			vn_queue_forget((struct vn_lib_queue *)h);
 		free(h);
 	}
 	pthread_mutex_destroy(&dev->handles_lock);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "home.h"
+#include "queue.h"
 
 /* Pages by which those that follow each other are apart; a prime number of places. */
 #define PLACES 61u
@@ -233,6 +233,42 @@ void vn_mem_end(vn_device_t dev)
 		dev->home->end(dev->ctx);
 }
 
+/* A load brackets nothing: what moves can be read all the time. */
+uint64_t vn_atomic_load(vn_device_t dev, const uint64_t *word)
+{
+	(void)dev;
+	return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+}
+
+uint64_t vn_atomic_fetch_add(vn_device_t dev, uint64_t *word, uint64_t add)
+{
+	uint64_t old;
+
+	vn_mem_begin(dev, word, sizeof(*word));
+	old = __atomic_fetch_add(word, add, __ATOMIC_SEQ_CST);
+	vn_mem_end(dev);
+	return old;
+}
+
+uint64_t vn_atomic_cmp_swap(vn_device_t dev, uint64_t *word, uint64_t compare, uint64_t value)
+{
+	vn_mem_begin(dev, word, sizeof(*word));
+	__atomic_compare_exchange_n(word, &compare, value, false, __ATOMIC_SEQ_CST,
+				    __ATOMIC_SEQ_CST);
+	vn_mem_end(dev);
+	return compare;
+}
+
+uint64_t vn_atomic_swap(vn_device_t dev, uint64_t *word, uint64_t value)
+{
+	uint64_t old;
+
+	vn_mem_begin(dev, word, sizeof(*word));
+	old = __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);
+	vn_mem_end(dev);
+	return old;
+}
+
 static int key_error(uint32_t chip, uint32_t key, int err)
 {
 	const char *why = err == -ESTALE   ? "the window is gone"
@@ -246,18 +282,36 @@ static int key_error(uint32_t chip, uint32_t key, int err)
 int vn_window_create(vn_device_t dev, const struct vn_mem *mem, uint64_t offset, uint64_t bytes,
 		     uint32_t access, uint32_t *key)
 {
+	return vn_window_open(dev, mem, offset, bytes, access, NULL, key);
+}
+
+int vn_window_open(vn_device_t dev, const struct vn_mem *mem, uint64_t offset, uint64_t bytes,
+		   uint32_t access, const struct vn_window_options *o, uint32_t *key)
+{
 	struct vn_window_create w = {
 		.chip = mem->chip,
 		.addr = mem->addr + offset,
 		.bytes = bytes,
 		.access = access,
 	};
-	int err = vn_call(dev, VN_IOCTL_WINDOW_CREATE, &w, sizeof(w));
+	int err;
 
+	if (o && o->queue) {
+		if (o->queue->dev != dev)
+			return vn_fail(-EINVAL, "window: its queue is one of another context");
+		w.flags = VN_WINDOW_QUEUE;
+		w.queue = o->queue->id;
+	}
+	if (o)
+		w.user_data = o->user_data;
+	err = vn_call(dev, VN_IOCTL_WINDOW_CREATE, &w, sizeof(w));
 	if (err)
 		return vn_fail(err, "chip %u: window of %llu bytes at 0x%llx: %s", mem->chip,
 			       (unsigned long long)bytes, (unsigned long long)w.addr,
 			       strerror(-err));
+	/* Before anybody can have the key: who reads its completions looks out for arrivals. */
+	if (w.flags & VN_WINDOW_QUEUE)
+		__atomic_store_n(&o->queue->receives, 1, __ATOMIC_RELAXED);
 	*key = w.key;
 	return 0;
 }

@@ -94,6 +94,15 @@ int64_t vn_build_operands(vn_builder_t b, const struct vn_operand *ops, uint32_t
 	return first;
 }
 
+int64_t vn_build_segments(vn_builder_t b, const struct vn_segment *s, uint32_t n)
+{
+	/* An entry of the table is an operand: two for each. */
+	if (n > VN_PLAN_OPERANDS_MAX / 2)
+		return b->error =
+			       vn_fail(-E2BIG, "plan: more than %u operands", VN_PLAN_OPERANDS_MAX);
+	return vn_build_operands(b, (const struct vn_operand *)s, 2 * n);
+}
+
 int vn_build_barrier(vn_builder_t b, const uint16_t *chips, uint32_t n)
 {
 	struct vn_operand sem = { .ultraserver = BARRIER_MARK };

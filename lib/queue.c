@@ -77,8 +77,14 @@ int vn_queue_destroy(vn_queue_t q)
 	vn_plans_cut(q->dev, q);
 	vn_handle_remove(q->dev, &q->handle);
 	q->dev->home->unmap(q->dev->ctx, q->ring, q->bytes);
+	vn_queue_forget(q);
 	free(q);
 	return 0;
+}
+
+void vn_queue_forget(vn_queue_t q)
+{
+	free(q->kept);
 }
 
 int vn_queue_reset(vn_queue_t q)
@@ -91,6 +97,8 @@ int vn_queue_reset(vn_queue_t q)
 	q->sq_tail = 0;
 	q->sq_shown = 0;
 	q->cq_head = 0;
+	q->arrived = 0;
+	q->nkept = 0;
 	return 0;
 }
 
@@ -139,6 +147,21 @@ static uint32_t ready(vn_queue_t q)
 	return __atomic_load_n(&q->ring->cq_tail, __ATOMIC_ACQUIRE) - q->cq_head;
 }
 
+static bool is_arrival(const struct vn_cqe *e)
+{
+	return e->seq & VN_CQE_ARRIVAL;
+}
+
+uint32_t vn_queue_completed(vn_queue_t q)
+{
+	uint32_t n = ready(q), arrived = q->arrived;
+
+	for (uint32_t i = 0;
+	     i < n && i < q->depth && __atomic_load_n(&q->receives, __ATOMIC_RELAXED); i++)
+		arrived += is_arrival(&q->cq[(q->cq_head + i) & (q->depth - 1)]);
+	return q->cq_head + n - arrived;
+}
+
 static int queue_error(vn_queue_t q)
 {
 	const struct vn_ring *r = q->ring;
@@ -172,14 +195,12 @@ static bool comes_by_itself(vn_queue_t q, uint32_t n)
 	return ready(q) >= n;
 }
 
-int vn_wait(vn_queue_t q, uint32_t n, uint64_t timeout_ns)
+/* Until so many are in the ring. */
+static int wait_ready(vn_queue_t q, uint32_t n, uint64_t timeout_ns)
 {
 	struct vn_wait w = { .queue = q->id, .target = q->cq_head + n };
 	int err;
 
-	if (n > q->depth)
-		return vn_fail(-EINVAL, "waiting for %u completions on a queue of depth %u", n,
-			       q->depth);
 	vn_queue_show(q);
 	if (ready(q) >= n || comes_by_itself(q, n))
 		return 0;
@@ -195,6 +216,36 @@ int vn_wait(vn_queue_t q, uint32_t n, uint64_t timeout_ns)
 	return err;
 }
 
+int vn_queue_await(vn_queue_t q, uint64_t timeout_ns)
+{
+	uint64_t deadline = vn_deadline(timeout_ns), now = vn_now();
+	uint32_t taken = q->cq_head - q->arrived, want = q->sq_tail - taken, have;
+	int err = 0;
+
+	if (want > q->depth)
+		want = q->depth;
+	/* Arrivals come among them: as many more as are missing, again and again. */
+	while (!err && (have = vn_queue_completed(q) - taken) < want) {
+		if (ready(q) + want - have > q->depth)
+			return vn_fail(-ENOBUFS, "chip %u: queue %u: arrivals are to be reaped",
+				       q->chip, q->id);
+		err = wait_ready(q, ready(q) + want - have,
+				 timeout_ns == VN_FOREVER ? timeout_ns
+				 : deadline > now	  ? deadline - now
+							  : 0);
+		now = vn_now();
+	}
+	return err;
+}
+
+int vn_wait(vn_queue_t q, uint32_t n, uint64_t timeout_ns)
+{
+	if (n > q->depth)
+		return vn_fail(-EINVAL, "waiting for %u completions on a queue of depth %u", n,
+			       q->depth);
+	return wait_ready(q, n > q->nkept ? n - q->nkept : 0, timeout_ns);
+}
+
 static int take(vn_queue_t q, struct vn_cqe *cqes, uint32_t max)
 {
 	uint32_t n = ready(q);
@@ -204,54 +255,96 @@ static int take(vn_queue_t q, struct vn_cqe *cqes, uint32_t max)
 			       q->id);
 	if (n > max)
 		n = max;
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		cqes[i] = q->cq[(q->cq_head + i) & (q->depth - 1)];
+		q->arrived += is_arrival(&cqes[i]);
+	}
 	q->cq_head += n;
 	__atomic_store_n(&q->ring->cq_head, q->cq_head, __ATOMIC_RELEASE);
 	return n;
 }
 
-/* Descriptors that waited for room among the completions go on. */
+/* Descriptors, and arrivals, that waited for room among the completions go on. */
 static void go_on(vn_queue_t q)
 {
-	if (q->sq_shown == __atomic_load_n(&q->ring->sq_head, __ATOMIC_RELAXED))
+	bool stalled = q->sq_shown != __atomic_load_n(&q->ring->sq_head, __ATOMIC_RELAXED);
+	bool receives = __atomic_load_n(&q->receives, __ATOMIC_RELAXED);
+
+	if (!stalled && !receives)
 		return;
-	/* Pairs with the same barrier as that of vn_submit(). */
+	/* Pairs with the same barrier as that of vn_submit(), and that of arrivals. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (nobody_runs(q))
+	if ((stalled && nobody_runs(q)) ||
+	    (receives && __atomic_load_n(&q->ring->arrivals, __ATOMIC_RELAXED)))
 		by_id(q, VN_IOCTL_DOORBELL);
+}
+
+/* An arrival that came while somebody waited for descriptors; false: too many of them. */
+static bool keep(vn_queue_t q, const struct vn_cqe *e)
+{
+	if (!q->kept)
+		q->kept = calloc(q->depth, sizeof(*q->kept));
+	if (!q->kept || q->nkept == q->depth)
+		return false;
+	q->kept[(q->kept_first + q->nkept++) & (q->depth - 1)] = *e;
+	return true;
 }
 
 int vn_reap(vn_queue_t q, struct vn_cqe *cqes, uint32_t max)
 {
-	int n = take(q, cqes, max);
+	uint32_t kept = 0;
+	int n;
 
+	while (q->nkept && kept < max) {
+		cqes[kept++] = q->kept[q->kept_first++ & (q->depth - 1)];
+		q->nkept--;
+	}
+	n = take(q, cqes + kept, max - kept);
 	if (n > 0)
 		go_on(q);
-	return n;
+	return n < 0 && !kept ? n : (int)kept + (n > 0 ? n : 0);
+}
+
+/* Takes what is there; *bad: of the first failure. -ENOBUFS: too many arrivals. */
+static int take_all(vn_queue_t q, int *bad)
+{
+	struct vn_cqe e;
+	int got;
+
+	for (;;) {
+		if (q->nkept == q->depth && ready(q) &&
+		    is_arrival(&q->cq[q->cq_head & (q->depth - 1)]))
+			return vn_fail(-ENOBUFS, "chip %u: queue %u: %u arrivals are to be reaped",
+				       q->chip, q->id, q->nkept);
+		got = take(q, &e, 1);
+		if (got != 1)
+			return got;
+		if (is_arrival(&e)) {
+			if (!keep(q, &e))
+				return vn_fail(-ENOMEM, "no memory to keep arrivals");
+		} else if (e.status && !*bad) {
+			*bad = vn_fail(-EIO, "chip %u: queue %u: descriptor %llu: %s (detail %u)",
+				       q->chip, q->id, (unsigned long long)e.seq,
+				       vn_status_text(e.status), e.detail);
+		}
+	}
 }
 
 int vn_complete(vn_queue_t q, uint64_t timeout_ns)
 {
 	uint64_t deadline = vn_deadline(timeout_ns), now;
 	uint32_t left, n;
-	struct vn_cqe e;
 	int err, got, bad = 0;
 
-	/* Without silent descriptors both rings count the same. */
-	while ((left = q->sq_tail - q->cq_head)) {
+	/* Without silent descriptors, and arrivals, both rings count the same. */
+	while ((left = q->sq_tail - (q->cq_head - q->arrived))) {
 		n = left < q->depth ? left : q->depth;
 		now = vn_now();
-		err = vn_wait(q, n,
-			      timeout_ns == VN_FOREVER ? timeout_ns
-			      : deadline > now	       ? deadline - now
-						       : 0);
-		while ((got = take(q, &e, 1)) == 1)
-			if (e.status && !bad)
-				bad = vn_fail(-EIO,
-					      "chip %u: queue %u: descriptor %llu: %s (detail %u)",
-					      q->chip, q->id, (unsigned long long)e.seq,
-					      vn_status_text(e.status), e.detail);
+		err = wait_ready(q, n,
+				 timeout_ns == VN_FOREVER ? timeout_ns
+				 : deadline > now	  ? deadline - now
+							  : 0);
+		got = take_all(q, &bad);
 		if (got < 0)
 			return bad ?: got;
 		if (bad || err) {

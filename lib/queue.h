@@ -15,12 +15,25 @@ struct vn_lib_queue {
 	uint32_t sq_tail; /* given out by vn_next() */
 	uint32_t sq_shown; /* published */
 	uint32_t cq_head;
+	uint32_t receives; /* atomic: a window was bound to it, so that there are arrivals */
+	uint32_t arrived; /* of what was taken from the completion ring, these were arrivals */
+	struct vn_cqe *kept; /* [depth], NULL till needed: arrivals for vn_reap(), oldest first */
+	uint32_t kept_first, nkept;
 	uint64_t bytes;
 	struct coll_pending *collectives; /* put on it and not complete, oldest first */
 };
 
 /* Shows the device what vn_next() gave out, and makes no call. */
 void vn_queue_show(struct vn_lib_queue *q);
+/* Descriptors that have been completed, since creation or reset; arrivals are none. */
+uint32_t vn_queue_completed(struct vn_lib_queue *q);
+/*
+ * Until all descriptors put on it are complete, or as many as there is room for completions;
+ * takes none. -ENOBUFS: arrivals take that room.
+ */
+int vn_queue_await(struct vn_lib_queue *q, uint64_t timeout_ns);
+/* What a handle holds besides itself: before it is freed. */
+void vn_queue_forget(struct vn_lib_queue *q);
 /* Ends when no collective put on it is left (lib/coll/stream.c). */
 void coll_stream_drain(struct vn_lib_queue *q);
 

@@ -12,7 +12,7 @@
 
 bool coll_stream_idle(vn_queue_t q)
 {
-	return __atomic_load_n(&q->ring->cq_tail, __ATOMIC_ACQUIRE) == q->sq_tail;
+	return vn_queue_completed(q) == q->sq_tail;
 }
 
 bool coll_stream_failed(vn_queue_t q)
@@ -22,11 +22,14 @@ bool coll_stream_failed(vn_queue_t q)
 
 bool coll_stream_work(vn_queue_t q)
 {
-	struct vn_wait w = { .queue = q->id, .target = q->sq_tail };
+	struct vn_wait w = { .queue = q->id };
 
 	if (coll_stream_idle(q) || coll_stream_failed(q))
 		return false;
 	vn_queue_show(q);
+	/* So many more than there are. */
+	w.target = __atomic_load_n(&q->ring->cq_tail, __ATOMIC_ACQUIRE);
+	w.target += q->sq_tail - vn_queue_completed(q);
 	w.deadline_ns = vn_now() + TURN_NS;
 	vn_call(q->dev, VN_IOCTL_WAIT, &w, sizeof(w));
 	return true;
@@ -55,13 +58,11 @@ int vn_queue_sync(vn_queue_t q, uint64_t timeout_ns)
 {
 	uint64_t deadline = vn_deadline(timeout_ns);
 	struct coll_pending *d;
-	uint32_t left;
 	int err = 0;
 
 	while (!err && (d = q->collectives))
 		err = coll_wait(d->comm, d->index + 1, left_of(timeout_ns, deadline));
-	left = q->sq_tail - q->cq_head;
 	if (err || coll_stream_idle(q))
 		return err;
-	return vn_wait(q, left < q->depth ? left : q->depth, left_of(timeout_ns, deadline));
+	return vn_queue_await(q, left_of(timeout_ns, deadline));
 }

@@ -285,6 +285,36 @@ void vn_mem_begin(vn_device_t dev, void *ptr, uint64_t bytes);
  */
 void vn_mem_end(vn_device_t dev);
 
+/*
+ * Atomic accesses of the CPU to aligned 64-bit words of HBM, as mapped in this process:
+ * atomic against each other and what descriptors do to semaphores and by atomics. Each
+ * brackets itself with vn_mem_begin() and vn_mem_end(), and orders what comes before and
+ * after it. A queue that waits for such a word looks again at vn_sem_signal(), or any
+ * descriptor that signals.
+ */
+
+/**
+ * vn_atomic_load - the word
+ */
+uint64_t vn_atomic_load(vn_device_t dev, const uint64_t *word);
+
+/**
+ * vn_atomic_fetch_add - add to it
+ *
+ * Returns what it was before; so do the next two.
+ */
+uint64_t vn_atomic_fetch_add(vn_device_t dev, uint64_t *word, uint64_t add);
+
+/**
+ * vn_atomic_cmp_swap - store @value there, if it is @compare
+ */
+uint64_t vn_atomic_cmp_swap(vn_device_t dev, uint64_t *word, uint64_t compare, uint64_t value);
+
+/**
+ * vn_atomic_swap - store @value there
+ */
+uint64_t vn_atomic_swap(vn_device_t dev, uint64_t *word, uint64_t value);
+
 /**
  * vn_at - the operand of a byte in an allocation
  */
@@ -325,6 +355,26 @@ static inline struct vn_operand vn_param(uint32_t p, uint64_t offset)
  */
 int vn_window_create(vn_device_t dev, const struct vn_mem *mem, uint64_t offset, uint64_t bytes,
 		     uint32_t access, uint32_t *key);
+
+/**
+ * struct vn_window_options - what a window can have besides; zero: nothing of it
+ * @queue: a queue of the same device handle, on any chip, or NULL: it gets an arrival
+ *	for each WRITE_IMM into the window
+ * @user_data: of these arrivals (&vn_cqe.user_data), else 0
+ */
+struct vn_window_options {
+	vn_queue_t queue;
+	uint64_t user_data;
+};
+
+/**
+ * vn_window_open - the same as vn_window_create(), with options
+ * @o: NULL: none
+ *
+ * Destroying the queue leaves the window as it is; immediates then find nobody.
+ */
+int vn_window_open(vn_device_t dev, const struct vn_mem *mem, uint64_t offset, uint64_t bytes,
+		   uint32_t access, const struct vn_window_options *o, uint32_t *key);
 
 /**
  * vn_window_user - make memory of this process addressable by key, as if it were the chip's
@@ -479,7 +529,7 @@ struct vn_desc *vn_next(vn_queue_t q);
 int vn_submit(vn_queue_t q);
 
 /**
- * vn_wait - wait until at least @n completions can be read
+ * vn_wait - wait until at least @n completions, or arrivals, can be read
  * @timeout_ns: from now; VN_FOREVER
  *
  * Publishes first. Runs the queue on the calling thread. -ETIMEDOUT; -EIO when
@@ -491,8 +541,9 @@ int vn_wait(vn_queue_t q, uint32_t n, uint64_t timeout_ns);
 /**
  * vn_reap - read up to @max completions, oldest first
  *
- * Returns how many; makes no call. A queue that stopped because its completion
- * ring was full goes on at the next vn_submit() or vn_wait().
+ * Returns how many; makes a call only where descriptors or arrivals waited for room.
+ * Arrivals come among them (&vn_cqe.seq has VN_CQE_ARRIVAL), those that came during a
+ * vn_complete() first.
  */
 int vn_reap(vn_queue_t q, struct vn_cqe *cqes, uint32_t max);
 
@@ -501,7 +552,8 @@ int vn_reap(vn_queue_t q, struct vn_cqe *cqes, uint32_t max);
  * @timeout_ns: from now
  *
  * For descriptors without VN_DESC_SILENT. -EIO with the text of the first
- * failed completion in vn_error(); the queue is then in ERROR.
+ * failed completion in vn_error(); the queue is then in ERROR. Arrivals are kept
+ * for vn_reap(): as many as the queue is deep, then it is -ENOBUFS.
  */
 int vn_complete(vn_queue_t q, uint64_t timeout_ns);
 
@@ -600,6 +652,75 @@ static inline void vn_prep_sem_signal(struct vn_desc *d, struct vn_operand at, u
 	d->sem.value = add;
 }
 
+/* A copy; then the word at offset @signal of dst's window (key 0: device address) += @add. */
+static inline void vn_prep_write_signal(struct vn_desc *d, struct vn_operand dst,
+					struct vn_operand src, uint64_t bytes, uint64_t signal,
+					uint32_t add)
+{
+	vn_prep_copy(d, dst, src, bytes);
+	d->opcode = VN_OP_WRITE_SIGNAL;
+	d->arg = add;
+	d->copy.signal = signal;
+}
+
+/* A copy; then an arrival with @imm at the queue to which dst's window is bound. */
+static inline void vn_prep_write_imm(struct vn_desc *d, struct vn_operand dst,
+				     struct vn_operand src, uint64_t bytes, uint32_t imm)
+{
+	vn_prep_copy(d, dst, src, bytes);
+	d->opcode = VN_OP_WRITE_IMM;
+	d->arg = imm;
+}
+
+/*
+ * table: device address of the segments (in a plan: what vn_build_segments() returned),
+ * sources first; they are @bytes long together, and so are the destinations.
+ */
+static inline void vn_prep_copy_list(struct vn_desc *d, uint64_t table, uint32_t nsrc,
+				     uint32_t ndst, uint64_t bytes)
+{
+	d->opcode = VN_OP_COPY_LIST;
+	d->list.table = table;
+	d->list.bytes = bytes;
+	d->list.nsrc = (__u16)nsrc;
+	d->list.ndst = (__u16)ndst;
+}
+
+/* dst[i] = dst[i] op src[i] */
+static inline void vn_prep_accumulate(struct vn_desc *d, struct vn_operand dst,
+				      struct vn_operand src, uint64_t bytes, enum vn_type type,
+				      enum vn_redop op)
+{
+	vn_prep_copy(d, dst, src, bytes);
+	d->opcode = VN_OP_ACCUMULATE;
+	d->type = (__u8)type;
+	d->redop = (__u8)op;
+}
+
+/* The next three: vn_cqe.result is what the word was before; set d->atomic.old to have it there. */
+static inline void vn_prep_fetch_add(struct vn_desc *d, struct vn_operand at, uint64_t add)
+{
+	d->opcode = VN_OP_FETCH_ADD;
+	d->atomic.at = at;
+	d->atomic.value = add;
+}
+
+static inline void vn_prep_cmp_swap(struct vn_desc *d, struct vn_operand at, uint64_t compare,
+				    uint64_t value)
+{
+	d->opcode = VN_OP_CMP_SWAP;
+	d->atomic.at = at;
+	d->atomic.value = value;
+	d->atomic.compare = compare;
+}
+
+static inline void vn_prep_swap(struct vn_desc *d, struct vn_operand at, uint64_t value)
+{
+	d->opcode = VN_OP_SWAP;
+	d->atomic.at = at;
+	d->atomic.value = value;
+}
+
 static inline void vn_prep_fence(struct vn_desc *d)
 {
 	d->opcode = VN_OP_FENCE;
@@ -628,6 +749,13 @@ struct vn_desc *vn_build(vn_builder_t b, uint32_t chip);
  * Returns the index of the first, for vn_prep_reduce(), or -errno.
  */
 int64_t vn_build_operands(vn_builder_t b, const struct vn_operand *ops, uint32_t n);
+
+/**
+ * vn_build_segments - put segments into the plan's table
+ *
+ * Returns what vn_prep_copy_list() names them by, or -errno.
+ */
+int64_t vn_build_segments(vn_builder_t b, const struct vn_segment *s, uint32_t n);
 
 /**
  * vn_build_barrier - programs of these chips wait for each other here

@@ -63,7 +63,8 @@ static void *scribble(void *arg)
 
 			/* first word: operation, flags, type, reduction, argument */
 			__atomic_store_n(d,
-					 rnd() % 16 | (rnd() & 7 ? 0 : rnd() & 0xffffff00) |
+					 rnd() % (VN_OP_COUNT + 1) |
+						 (rnd() & 7 ? 0 : rnd() & 0xffffff00) |
 						 (rnd() % 13 ? 0 : (rnd() & 0xff) << 16),
 					 __ATOMIC_RELAXED);
 			for (int k = 2; k < 8; k++)
@@ -107,13 +108,16 @@ static void test_scribble(vn_device_t dev)
 	uint64_t end = now_ns() + (quick() ? SECOND : 4 * SECOND);
 	vn_queue_t q = queue(dev, 0, 64);
 	unsigned int wrong = 0, rounds = 0;
+	struct vn_window_options o = { 0 };
 	pthread_t t[2];
 
 	NEED(vn_window_create(dev, &b, 0, 4096, FULL_ACCESS, &bad.theirs));
 	NEED(vn_reopen(dev, &bad.dev));
 	bad.mem = take(bad.dev, 0, 1 << 20);
 	bad.q = queue(bad.dev, 0, 64);
-	NEED(vn_window_create(bad.dev, &bad.mem, 0, bad.mem.bytes, FULL_ACCESS, &bad.key));
+	/* It may tell itself things, too. */
+	o.queue = bad.q;
+	NEED(vn_window_open(bad.dev, &bad.mem, 0, bad.mem.bytes, FULL_ACCESS, &o, &bad.key));
 	pthread_create(&t[0], NULL, scribble, NULL);
 	pthread_create(&t[1], NULL, drive, NULL);
 	memset(b.ptr, 0x21, 4096);

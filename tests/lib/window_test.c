@@ -69,11 +69,28 @@ static void test_create(vn_device_t dev)
 
 static void test_access(vn_device_t dev)
 {
-	static const char *const ways[] = { "read", "write", "fill", "signal", "wait" };
-	static const uint32_t need[] = { VN_ACCESS_REMOTE_READ, VN_ACCESS_REMOTE_WRITE,
-					 VN_ACCESS_REMOTE_WRITE, VN_ACCESS_REMOTE_ATOMIC,
-					 VN_ACCESS_REMOTE_READ };
+	static const char *const ways[] = { "read",	  "write",     "fill",
+					    "signal",	  "wait",      "write and signal",
+					    "accumulate", "fetch-add", "compare-and-swap",
+					    "swap",	  "old value", "gather",
+					    "scatter" };
+	static const uint32_t need[] = {
+		VN_ACCESS_REMOTE_READ,
+		VN_ACCESS_REMOTE_WRITE,
+		VN_ACCESS_REMOTE_WRITE,
+		VN_ACCESS_REMOTE_ATOMIC,
+		VN_ACCESS_REMOTE_READ,
+		VN_ACCESS_REMOTE_WRITE | VN_ACCESS_REMOTE_ATOMIC,
+		VN_ACCESS_REMOTE_WRITE,
+		VN_ACCESS_REMOTE_READ | VN_ACCESS_REMOTE_ATOMIC,
+		VN_ACCESS_REMOTE_READ | VN_ACCESS_REMOTE_ATOMIC,
+		VN_ACCESS_REMOTE_READ | VN_ACCESS_REMOTE_ATOMIC,
+		VN_ACCESS_REMOTE_WRITE,
+		VN_ACCESS_REMOTE_READ,
+		VN_ACCESS_REMOTE_WRITE,
+	};
 	struct vn_mem m = take(dev, 2, 8192), own = take(dev, 0, 4096);
+	struct vn_segment *s = (struct vn_segment *)((char *)own.ptr + 2048);
 	vn_queue_t q = queue(dev, 0, 8);
 	uint32_t key;
 
@@ -103,8 +120,32 @@ static void test_access(vn_device_t dev)
 			case 3:
 				vn_prep_sem_signal(&d, o, 1);
 				break;
-			default:
+			case 4:
 				vn_prep_sem_wait(&d, o, 0);
+				break;
+			case 5:
+				vn_prep_write_signal(&d, o, vn_at(&own, 0), 8, 16, 1);
+				break;
+			case 6:
+				vn_prep_accumulate(&d, o, vn_at(&own, 0), 8, VN_INT64, VN_SUM);
+				break;
+			case 7:
+				vn_prep_fetch_add(&d, o, 1);
+				break;
+			case 8:
+				vn_prep_cmp_swap(&d, o, 1, 2);
+				break;
+			case 9:
+				vn_prep_swap(&d, o, 1);
+				break;
+			case 10:
+				vn_prep_swap(&d, vn_at(&own, 0), 1);
+				d.atomic.old = o;
+				break;
+			default:
+				s[way == 11] = (struct vn_segment){ vn_at(&own, 0), 8, 0 };
+				s[way == 12] = (struct vn_segment){ o, 8, 0 };
+				vn_prep_copy_list(&d, own.addr + 2048, 1, 1, 8);
 			}
 			wrong += run(q, &d, NULL) != (may ? VN_OK : VN_BAD_ACCESS);
 			vn_window_invalidate(dev, 2, key);
