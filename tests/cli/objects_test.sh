@@ -62,13 +62,13 @@ for _ in $(seq 100); do
 done
 key=$(cat "$tmp/key")
 good "window list" -j window list
-is '!grep { !fields($_, "chip:n key:n bytes:n access:a context:n pid:n uid:n") } @$d' \
+is '!grep { !fields($_, "chip:n key:n bytes:n access:a in_bytes:n out_bytes:n denials:n context:n pid:n uid:n") } @$d' \
 	"windows have their fields"
 is "my (\$w) = grep { \$_->{pid} == $owner } @\$d; \$w->{key} == $key && \$w->{chip} == 1 &&
 	\$w->{bytes} == 65536 && \"@{\$w->{access}}\" eq 'local_write remote_read remote_write'" \
 	"a window is as it was made"
 good "in text" window list
-says "^c1 +0x$(printf %08x "$key") +64.0 KiB +lw,rr,rw +[0-9]+ +$owner +$(id -u)$" "too"
+says "^c1 +0x$(printf %08x "$key") +64.0 KiB +lw,rr,rw +0 B +0 B +0 +[0-9]+ +$owner +$(id -u)$" "too"
 run -j chip show 1
 is '$d->{windows} == 1' "and its chip counts it"
 kill "$owner"

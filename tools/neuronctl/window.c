@@ -7,7 +7,7 @@
 struct window {
 	struct owner owner;
 	uint32_t chip, key, access;
-	uint64_t bytes;
+	uint64_t bytes, in_bytes, out_bytes, denials;
 };
 
 static const struct {
@@ -31,6 +31,9 @@ static void fill(void *row, struct nlattr *const *attrs)
 	w->key = vn_nl_u32(attrs, VN_NL_A_KEY);
 	w->bytes = vn_nl_u64(attrs, VN_NL_A_BYTES);
 	w->access = vn_nl_u32(attrs, VN_NL_A_ACCESS);
+	w->in_bytes = vn_nl_u64(attrs, VN_NL_A_IN_BYTES);
+	w->out_bytes = vn_nl_u64(attrs, VN_NL_A_OUT_BYTES);
+	w->denials = vn_nl_u64(attrs, VN_NL_A_DENIALS);
 }
 
 static void print_text(const struct window *w, uint32_t n)
@@ -38,7 +41,7 @@ static void print_text(const struct window *w, uint32_t n)
 	struct out o;
 	size_t i;
 
-	out_begin(&o, "llrlrrr", "CHIP KEY BYTES ACCESS CONTEXT PID UID");
+	out_begin(&o, "llrlrrrrrr", "CHIP KEY BYTES ACCESS IN OUT DENIALS CONTEXT PID UID");
 	for (; n--; w++) {
 		char access[3 * RIGHTS + 1] = "-", *to = access;
 
@@ -49,6 +52,9 @@ static void print_text(const struct window *w, uint32_t n)
 		out_cell(&o, "0x%08x", w->key);
 		out_bytes(&o, w->bytes);
 		out_cell(&o, "%s", access);
+		out_bytes(&o, w->in_bytes);
+		out_bytes(&o, w->out_bytes);
+		out_cell(&o, "%llu", (unsigned long long)w->denials);
 		objects_cells(&o, &w->owner);
 	}
 	out_end(&o);
@@ -69,6 +75,9 @@ static void print_json(struct json *j, const struct window *w, uint32_t n)
 			if (w->access & rights[i].bit)
 				json_string(j, NULL, rights[i].word);
 		json_array_end(j);
+		json_u64(j, "in_bytes", w->in_bytes);
+		json_u64(j, "out_bytes", w->out_bytes);
+		json_u64(j, "denials", w->denials);
 		objects_json(j, &w->owner);
 		json_object_end(j);
 	}
