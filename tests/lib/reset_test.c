@@ -12,6 +12,7 @@
 
 #include "crew.h"
 #include "faults.h"
+#include "home.h"
 
 #define CHIP 0u
 
@@ -43,11 +44,12 @@ static bool was_reset(vn_queue_t q)
 
 static void test_idle(void)
 {
-	uint32_t resets = vn_chip_resets(dev, CHIP);
+	uint32_t resets = vn_chip_resets(dev, CHIP), others = vn_chip_resets(dev, 1);
 	vn_queue_t q = queue(dev, CHIP, 8), other = queue(dev, far, 8);
 	struct vn_mem m = take(dev, CHIP, BYTES);
 
-	tap_ok(!reset_chip() && vn_chip_resets(dev, CHIP) == resets + 1 && !vn_chip_resets(dev, 1),
+	tap_ok(!reset_chip() && vn_chip_resets(dev, CHIP) == resets + 1 &&
+		       vn_chip_resets(dev, 1) == others,
 	       "a reset is counted, of that chip");
 	tap_ok(vn_wait(q, 1, LONG) == -EIO && was_reset(q), "an idle queue is in ERROR: %s",
 	       vn_error());
@@ -103,6 +105,24 @@ static void test_keys(void)
 	vn_close(peer);
 	vn_queue_destroy(q);
 	tap_ok(!vn_mem_free(dev, &m) && !vn_mem_free(dev, &there), "memory can be freed");
+}
+
+/* The key that communicators have of an allocation is made once, and anew after a reset. */
+static void test_cached(void)
+{
+	struct vn_mem m = take(dev, CHIP, BYTES), there = take(dev, far, BYTES);
+	vn_queue_t q = queue(dev, far, 8);
+	uint32_t key[3];
+
+	NEED(vn_mem_key(dev, &m, &key[0]));
+	NEED(reset_chip());
+	NEED(vn_mem_key(dev, &m, &key[1]) ?: vn_mem_key(dev, &m, &key[2]));
+	tap_ok(key[1] != key[0] && key[2] == key[1] &&
+		       !run_copy(q, at(&there, 0), at(&m, key[1]), BYTES),
+	       "nor is it handed out any more");
+	vn_queue_destroy(q);
+	NEED(vn_mem_free(dev, &m));
+	NEED(vn_mem_free(dev, &there));
 }
 
 /* ---- who waits --------------------------------------------------------------------------- */
@@ -315,6 +335,7 @@ int main(void)
 	far = 2 * per_sled;
 	test_idle();
 	test_keys();
+	test_cached();
 	test_waiters();
 	test_ranks();
 	test_load(false);
