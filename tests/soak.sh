@@ -63,7 +63,7 @@ place() {
 			echo "once more: ${seed:-VN_SEED=$VN_SEED} VN_SAME=1 VN_SECONDS=60 tests/soak.sh $name"
 	else
 		((++passed))
-		grep -hE ' scripts from seed |# sleds: |^ok .*hostile|^# p99|^ok .*(loads|contexts opened|caches)|^# mem' \
+		grep -hE ' scripts from seed |# sleds: |^ok .*hostile|^# .*p99|^ok .*(loads|contexts opened|caches)|^# mem' \
 			"$log"
 		echo "ok   $name: $((SECONDS - began)) s, $reports reports of ThreadSanitizer"
 	fi
