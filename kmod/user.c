@@ -22,9 +22,9 @@ static uint user_domains = 8192;
 module_param(user_domains, uint, 0444);
 MODULE_PARM_DESC(user_domains, "Domains a user may have, as fds too (8192)");
 
-static uint user_queues = 8192;
+static uint user_queues = 4096;
 module_param(user_queues, uint, 0444);
-MODULE_PARM_DESC(user_queues, "Queues a user may have (8192)");
+MODULE_PARM_DESC(user_queues, "Queues a user may have (4096)");
 
 static uint user_ring_mib = 8192;
 module_param(user_ring_mib, uint, 0444);
