@@ -350,8 +350,8 @@ static double live_beside(struct victim *v, void (*const be[])(void), uint32_t n
 	v->rounds = 0;
 	for (uint32_t i = 0; i < n; i++)
 		pid[i] = neighbour(be[i], i);
-	while (now_ns() < end || v->rounds < 20 ||
-	       (!done(be[0] == be_honest) && now_ns() < end + 60 * SECOND))
+	while (now_ns() < end || v->rounds < 10 ||
+	       (!done(be[0] == be_honest) && now_ns() < end + 30 * SECOND))
 		victim_round(v);
 	__atomic_store_n(&all->stop, 1, __ATOMIC_RELEASE);
 	for (uint32_t i = 0; i < n; i++) {
