@@ -434,7 +434,8 @@ int vn_call_window_bind(struct vn_context *ctx, void *arg)
 
 	vn_worker_quiesce();
 	mutex_lock(&s->domain->windows_lock);
-	a->key = vn_table_reopen(table_of(s), was->key, hbm_of(s), s->offset, s->bytes, s->access, s);
+	a->key = vn_table_reopen(table_of(s), was->key, hbm_of(s), s->offset, s->bytes, s->access,
+				 s);
 	if (s->inbox)
 		vn_table_bind(vn_table_find(table_of(s), a->key, &status), &s->inbox->inbox,
 			      s->user_data);

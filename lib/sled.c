@@ -73,10 +73,11 @@ int vn_drain_held(uint32_t sled, uint32_t exports, uint32_t context, uint32_t pi
 
 	if (pid)
 		snprintf(whose, sizeof(whose), " of process %u", pid);
-	return vn_fail(-EBUSY,
-		       "sled %u: %u export%s of memory on it (vn_mem_export()), by context %u%s: it "
-		       "can't move before they are closed",
-		       sled, exports, exports == 1 ? "" : "s", context, whose);
+	return vn_fail(
+		-EBUSY,
+		"sled %u: %u export%s of memory on it (vn_mem_export()), by context %u%s: it "
+		"can't move before they are closed",
+		sled, exports, exports == 1 ? "" : "s", context, whose);
 }
 
 int vn_drain_refused(vn_device_t dev, const struct vn_drain_open *a, int err)

@@ -173,14 +173,17 @@ static void test_windows(void)
 static void test_kinds(void)
 {
 	struct mem m = mem_alloc(ctx, 0, 4 * PAGE);
-	uint8_t *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *p =
+		mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint8_t *ro = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint8_t *hole = page_before_nothing();
 	int null = open("/dev/null", O_RDWR);
 	uint32_t key, user;
-	struct vn_window_create c = {
-		.size = sizeof(c), .addr = (uintptr_t)p, .bytes = 1, .access = 2, .flags = VN_WINDOW_USER
-	};
+	struct vn_window_create c = { .size = sizeof(c),
+				      .addr = (uintptr_t)p,
+				      .bytes = 1,
+				      .access = 2,
+				      .flags = VN_WINDOW_USER };
 
 	must(p != MAP_FAILED && ro != MAP_FAILED);
 #define CREATE(want, ...) gives(want, WINDOW_CREATE, vn_window_create, __VA_ARGS__)

@@ -82,9 +82,10 @@ static void test_life(void)
 	vn_table_close(t, name);
 	tap_ok(!t->live && why(t, name) == VN_STALE_KEY, "after the close, too");
 	tap_ok(why(t, 0x20001) == VN_BAD_KEY, "the next generation is no name yet");
-	tap_ok(why(t, 0) == VN_BAD_KEY && why(t, 0x10000) == VN_BAD_KEY && why(t, 1) == VN_BAD_KEY &&
-		       why(t, 0x10002) == VN_BAD_KEY && why(t, 0x1ffff) == VN_BAD_KEY &&
-		       why(t, 0xffffffff) == VN_BAD_KEY && why(t, 0x10000 | 300) == VN_BAD_KEY,
+	tap_ok(why(t, 0) == VN_BAD_KEY && why(t, 0x10000) == VN_BAD_KEY &&
+		       why(t, 1) == VN_BAD_KEY && why(t, 0x10002) == VN_BAD_KEY &&
+		       why(t, 0x1ffff) == VN_BAD_KEY && why(t, 0xffffffff) == VN_BAD_KEY &&
+		       why(t, 0x10000 | 300) == VN_BAD_KEY,
 	       "0, generation 0, unused, absent and impossible slots are bad names");
 	drop(t);
 }
@@ -123,8 +124,8 @@ static void test_generations(u32 bits)
 	tap_ok(!early, "%u bits: only the newest is found (%u wrong)", bits, early);
 	tap_ok(!to_come, "%u bits: until it has been somebody a name is bad, then stale (%u wrong)",
 	       bits, to_come);
-	tap_ok(bits == 16 || why(t, n << 16 | 7) == VN_BAD_KEY,
-	       "%u bits: there are no others", bits);
+	tap_ok(bits == 16 || why(t, n << 16 | 7) == VN_BAD_KEY, "%u bits: there are no others",
+	       bits);
 	/* Generation 0 is one like others. */
 	while (name >> 16) {
 		end_one(t, name);

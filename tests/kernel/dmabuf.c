@@ -33,11 +33,11 @@ struct drm_mode_create_dumb {
 	uint32_t height, width, bpp, flags, handle, pitch;
 	uint64_t size;
 };
-#define DRM_IOCTL_VERSION	     _IOWR('d', 0x00, struct drm_version)
-#define DRM_IOCTL_GEM_CLOSE	     _IOW('d', 0x09, struct drm_gem_close)
+#define DRM_IOCTL_VERSION _IOWR('d', 0x00, struct drm_version)
+#define DRM_IOCTL_GEM_CLOSE _IOW('d', 0x09, struct drm_gem_close)
 #define DRM_IOCTL_PRIME_HANDLE_TO_FD _IOWR('d', 0x2d, struct drm_prime_handle)
 #define DRM_IOCTL_PRIME_FD_TO_HANDLE _IOWR('d', 0x2e, struct drm_prime_handle)
-#define DRM_IOCTL_MODE_CREATE_DUMB   _IOWR('d', 0xb2, struct drm_mode_create_dumb)
+#define DRM_IOCTL_MODE_CREATE_DUMB _IOWR('d', 0xb2, struct drm_mode_create_dumb)
 
 static int ctx;
 
@@ -121,8 +121,7 @@ static void test_udmabuf(void)
 		return;
 	}
 	memfd = memfd_create("udmabuf", MFD_ALLOW_SEALING | MFD_CLOEXEC);
-	must(memfd >= 0 && !ftruncate(memfd, BYTES) &&
-	     !fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK));
+	must(memfd >= 0 && !ftruncate(memfd, BYTES) && !fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK));
 	c.memfd = memfd;
 	fd = ioctl(dev, UDMABUF_CREATE, &c);
 	must(fd >= 0);
@@ -243,8 +242,10 @@ static void test_mappings(void)
 	tap_result(map_as(rw, PROT_READ, MAP_PRIVATE, PAGE, 0), 0, "mapped to be read, private");
 	tap_result(map_as(rw, PROT_READ | PROT_WRITE, MAP_PRIVATE, PAGE, 0), -EINVAL,
 		   "no private copy of it");
-	tap_result(map_as(rw, PROT_READ | PROT_EXEC, MAP_SHARED, PAGE, 0), -EACCES, "nothing to run");
-	tap_result(map_as(rw, PROT_READ, MAP_SHARED, 101 * PAGE, 0), -EINVAL, "not more than it is");
+	tap_result(map_as(rw, PROT_READ | PROT_EXEC, MAP_SHARED, PAGE, 0), -EACCES,
+		   "nothing to run");
+	tap_result(map_as(rw, PROT_READ, MAP_SHARED, 101 * PAGE, 0), -EINVAL,
+		   "not more than it is");
 	tap_result(map_as(rw, PROT_READ, MAP_SHARED, PAGE, 100 * PAGE), -EINVAL, "nor behind it");
 	tap_result(map_as(ro, PROT_READ | PROT_WRITE, MAP_SHARED, PAGE, 0), -EACCES,
 		   "not to be written if it is for reading alone");
@@ -263,7 +264,8 @@ static void test_mappings(void)
 	for (uint32_t i = 0; i < 200; i++)
 		wrong += m.ptr[i * PAGE + 7] != (i >= 91 && i < 101 ? 0xab : i);
 	tap_ok(!wrong, "any part of it is that part (%u wrong)", wrong);
-	tap_ok(mremap(p, 10 * PAGE, 20 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED, "which does not grow");
+	tap_ok(mremap(p, 10 * PAGE, 20 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED,
+	       "which does not grow");
 	close(rw);
 	close(ro);
 	tap_ok(!touch(p, true), "the fd may be closed");

@@ -73,7 +73,8 @@ static void test_window_refused(void)
 	       "to write what may be read alone: %s", vn_error());
 	tap_ok(vn_window_dmabuf(dev, chip, rw, 0, 1, 0, &key) == -EINVAL && key == 77,
 	       "for nothing");
-	tap_ok(!vn_window_dmabuf(dev, chip, ro, 0, 1, VN_ACCESS_REMOTE_READ, &key), "to read it: fine");
+	tap_ok(!vn_window_dmabuf(dev, chip, ro, 0, 1, VN_ACCESS_REMOTE_READ, &key),
+	       "to read it: fine");
 	tap_ok(vn_window_map(dev, chip, key, VN_ACCESS_REMOTE_READ, &(struct vn_import){ 0 }) ==
 			       -EINVAL &&
 		       vn_window_rebind(dev, &key, &(struct vn_mem){ .chip = chip }, 0, 1,
@@ -197,7 +198,8 @@ static void test_share(void)
 	       "they have it when it is freed here: %s", vn_error());
 	m = take(dev, CHIP, 8 * PAGE);
 	memset(m.ptr, 0x99, m.bytes);
-	tap_ok(ask(sock[0], READ) == 0x5a && !ask(sock[0], WRITE), "it is not given to anybody else");
+	tap_ok(ask(sock[0], READ) == 0x5a && !ask(sock[0], WRITE),
+	       "it is not given to anybody else");
 	for (unsigned int i = 0; i < m.bytes; i++)
 		wrong += ((uint8_t *)m.ptr)[i] != 0x99;
 	tap_ok(!wrong, "whose memory is his");
@@ -251,7 +253,8 @@ static void test_importers(void)
 	       "one that ends takes its parts along");
 	NEED(vn_window_invalidate(dev, CHIP + 1, key[2]));
 	if (in_kernel(dev)) {
-		tap_ok(used(CHIP) >= 8 * PAGE, "the memory counts for its chip as long as it is mapped");
+		tap_ok(used(CHIP) >= 8 * PAGE,
+		       "the memory counts for its chip as long as it is mapped");
 		munmap(p, 4 * PAGE);
 		for (unsigned int i = 0; i < 100 && used(CHIP); i++)
 			sleep_ms(10);
@@ -361,7 +364,8 @@ static void test_drain(void)
 	       "a dry run says that there is an export, and whose it is (%u, %u)", plan.exports,
 	       plan.holder_pid);
 	err = vn_sled_drain(dev, sled, &c, NULL);
-	tap_ok(err == -EBUSY && strstr(vn_error(), "by context") && strstr(vn_error(), "of process"),
+	tap_ok(err == -EBUSY && strstr(vn_error(), "by context") &&
+		       strstr(vn_error(), "of process"),
 	       "its sled is not drained: %s", vn_error());
 	tap_ok(state(sled) == VN_SLED_IN_SERVICE, "it is in service");
 	close(fd);
@@ -404,7 +408,8 @@ static void test_drain(void)
 	tap_ok(vn_sled_drain(dev, sled, &c, NULL) == -EBUSY, "again not: %s", vn_error());
 	NEED(vn_mem_free(dev, &m));
 	if (in_kernel(dev))
-		tap_ok(vn_sled_drain(dev, sled, &c, NULL) == -EBUSY, "freed or not: %s", vn_error());
+		tap_ok(vn_sled_drain(dev, sled, &c, NULL) == -EBUSY, "freed or not: %s",
+		       vn_error());
 	close(fd);
 	tap_ok(!vn_sled_drain(dev, sled, &c, NULL), "until it is closed");
 	NEED(vn_sled_undrain(dev, sled, NULL, NULL));

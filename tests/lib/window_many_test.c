@@ -100,8 +100,8 @@ static void look(uint32_t n)
 
 		wrong += *at != i + 1ull;
 	}
-	tap_ok(!wrong, "%u of %u are found by their keys (%u are not), %llu ns each", tried, n, wrong,
-	       (unsigned long long)(t / tried));
+	tap_ok(!wrong, "%u of %u are found by their keys (%u are not), %llu ns each", tried, n,
+	       wrong, (unsigned long long)(t / tried));
 	vn_queue_destroy(q);
 }
 

@@ -65,9 +65,7 @@ static void test_refused(vn_device_t dev)
 			     !(access & (VN_ACCESS_REMOTE_WRITE | VN_ACCESS_REMOTE_ATOMIC));
 		int err = vn_window_part(dev, CHIP, ro, 0, 8, access, &key);
 
-		wrong += err != (!grant				? -EINVAL
-				 : access != VN_ACCESS_REMOTE_READ ? -EACCES
-								: 0);
+		wrong += err != (!grant ? -EINVAL : access != VN_ACCESS_REMOTE_READ ? -EACCES : 0);
 		if (!err)
 			NEED(vn_window_invalidate(dev, CHIP, key));
 	}
@@ -210,8 +208,8 @@ static void test_rebind_refused(vn_device_t dev)
 	NEED(vn_window_create(dev, &m, 0, 4096, FULL_ACCESS, &key));
 	NEED(vn_window_part(dev, CHIP, key, 0, 4096, FULL_ACCESS, &part));
 	was = key;
-	tap_ok(vn_window_rebind(dev, &key, &m, 0, 0, FULL_ACCESS) == -EINVAL,
-	       "to no bytes: %s", vn_error());
+	tap_ok(vn_window_rebind(dev, &key, &m, 0, 0, FULL_ACCESS) == -EINVAL, "to no bytes: %s",
+	       vn_error());
 	tap_ok(vn_window_rebind(dev, &key, &m, 0, BYTES + 1, FULL_ACCESS) == -EINVAL &&
 		       vn_window_rebind(dev, &key, &m, BYTES, 1, FULL_ACCESS) == -EINVAL &&
 		       vn_window_rebind(dev, &key, &m, 1, ~0ull, FULL_ACCESS) == -EINVAL,
@@ -236,8 +234,8 @@ static void test_rebind_refused(vn_device_t dev)
 	tap_ok(key == was && !see(q, key) && !see(q, part) && windows(dev) == 2,
 	       "nothing of this changes anything");
 	NEED(vn_window_invalidate(dev, CHIP, key));
-	tap_ok(vn_window_rebind(dev, &key, &m, 0, 8, FULL_ACCESS) == -ESTALE, "one that is gone: %s",
-	       vn_error());
+	tap_ok(vn_window_rebind(dev, &key, &m, 0, 8, FULL_ACCESS) == -ESTALE,
+	       "one that is gone: %s", vn_error());
 	vn_queue_destroy(q);
 	vn_mem_free(peer, &own);
 	vn_close(peer);
@@ -399,9 +397,9 @@ static void *herd_parts(void *arg)
 	(void)arg;
 	while (!__atomic_load_n(&herd.stop, __ATOMIC_ACQUIRE)) {
 		uint32_t parent = n ? key[n - 1] : __atomic_load_n(&herd.key, __ATOMIC_ACQUIRE);
-		int err = n < COUNT(key) ? vn_window_part(peer, CHIP, parent, 0, 64, FULL_ACCESS,
-							  &key[n])
-					 : -EBUSY;
+		int err = n < COUNT(key)
+				  ? vn_window_part(peer, CHIP, parent, 0, 64, FULL_ACCESS, &key[n])
+				  : -EBUSY;
 
 		__atomic_fetch_add(&herd.wrong, err && err != -ESTALE && err != -EBUSY,
 				   __ATOMIC_RELAXED);
@@ -431,8 +429,8 @@ static void test_herd(vn_device_t dev)
 	herd.key = key;
 	for (unsigned int i = 0; i < COUNT(thread); i++)
 		pthread_create(&thread[i], NULL, herd_parts, NULL);
-	while (now_ns() < end || (!__atomic_load_n(&herd.made, __ATOMIC_RELAXED) &&
-				  now_ns() < end + LONG)) {
+	while (now_ns() < end ||
+	       (!__atomic_load_n(&herd.made, __ATOMIC_RELAXED) && now_ns() < end + LONG)) {
 		usleep(rnd() % 300);
 		if (ends++ & 1) {
 			NEED(vn_window_rebind(dev, &key, &m, 0, BYTES, FULL_ACCESS));

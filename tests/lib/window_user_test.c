@@ -18,7 +18,8 @@
 
 static uint8_t *pages(unsigned int n)
 {
-	uint8_t *p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *p =
+		mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	NEED(p == MAP_FAILED ? -errno : 0);
 	return p;
@@ -94,8 +95,8 @@ static void test_refused(void)
 	key = user(p, 2 * PAGE, FULL_ACCESS);
 	tap_ok(vn_window_map(dev, CHIP, key, VN_ACCESS_REMOTE_READ, &imp) == -EINVAL,
 	       "it is not mapped by key: %s", vn_error());
-	tap_ok(vn_window_rebind(dev, &key, &m, 0, 8, FULL_ACCESS) == -EINVAL,
-	       "nor re-bound: %s", vn_error());
+	tap_ok(vn_window_rebind(dev, &key, &m, 0, 8, FULL_ACCESS) == -EINVAL, "nor re-bound: %s",
+	       vn_error());
 	tap_ok(used(CHIP) == taken, "it takes nothing of the chip's");
 	NEED(vn_window_invalidate(dev, CHIP, key));
 	munmap(p, 4 * PAGE);
@@ -135,7 +136,8 @@ static void test_use(void)
 	       "what the process writes is seen");
 	vn_prep_sem_signal(&d, vn_by_key(CHIP, key, 4), 5);
 	*(uint64_t *)(p + 104) = 0;
-	tap_ok(!run(q, &d, NULL) && *(uint64_t *)(p + 104) == 5, "semaphores are where they are aligned");
+	tap_ok(!run(q, &d, NULL) && *(uint64_t *)(p + 104) == 5,
+	       "semaphores are where they are aligned");
 	d.sem.at.offset = 0;
 	tap_ok(run(q, &d, NULL) == VN_BAD_ALIGN, "in memory");
 
@@ -165,9 +167,8 @@ static void test_counts(void)
 	tap_ok(status_kb("VmLck") == 32 * 4, "its pages count: %ld kB", status_kb("VmLck"));
 	b = user(p + 16 * PAGE - 1, 16 * PAGE + 2, FULL_ACCESS);
 	both = status_kb("VmLck");
-	tap_ok(both == (in_kernel(dev) ? 50 : 33) * 4,
-	       "registered twice, %s: %ld kB", in_kernel(dev) ? "they count twice" : "they count once",
-	       both);
+	tap_ok(both == (in_kernel(dev) ? 50 : 33) * 4, "registered twice, %s: %ld kB",
+	       in_kernel(dev) ? "they count twice" : "they count once", both);
 	c = user(p, 1, FULL_ACCESS);
 	NEED(vn_window_invalidate(dev, CHIP, a));
 	tap_ok(status_kb("VmLck") == (in_kernel(dev) ? 19 : 19) * 4,
@@ -337,8 +338,8 @@ static void test_lost(void)
 		       p[2 * PAGE - 1] == 0x11,
 	       "with its chip it is out of reach, and what it was");
 	NEED(vn_window_invalidate(dev, CHIP, key));
-	tap_ok(vn_window_user(dev, CHIP, p, 1, FULL_ACCESS, &key) == -EHOSTDOWN,
-	       "no new one: %s", vn_error());
+	tap_ok(vn_window_user(dev, CHIP, p, 1, FULL_ACCESS, &key) == -EHOSTDOWN, "no new one: %s",
+	       vn_error());
 	NEED(clear(VN_FAULT_ANY, 0));
 	NEED(vn_window_user(dev, CHIP, p, 1, FULL_ACCESS, &key));
 	tap_ok(!run_fill(q, vn_by_key(CHIP, key, 0), 1, 2, 1) && p[0] == 2 &&
