@@ -40,8 +40,9 @@ struct vn_chip {
  *       sled_lock in sled.c
  *   vn_kqueue.run_lock		(a holder that runs descriptors has a runner)
  *     ready_lock in worker.c
+ *   export.devices_lock in export.c	(below the reservation lock of its dma-buf)
  * dead_lock and fault_lock are also taken in page faults, below mmap_lock; nothing is copied
- * from or to user space below any of them.
+ * from or to user space, no user memory is pinned and no dma-buf seen below any of them.
  */
 struct vn_server {
 	struct vn_switch sw;

@@ -239,6 +239,7 @@ static void doom(struct vn_share *s, struct list_head *ending)
 		/* Unless another one has its place there. */
 		xa_cmpxchg(&s->maker->windows, window_index(s->chip, s->key), s, NULL, 0);
 		WRITE_ONCE(s->maker->nwindows, s->maker->nwindows - 1);
+		cond_resched();
 	}
 }
 
