@@ -4,6 +4,7 @@
  * processes on it that have one of each and work under way, and are killed. Then, on one
  * load, opens and closes so many contexts likewise. Nothing of either is kept.
  */
+#include <linux/capability.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include "everything.h"
@@ -11,7 +12,11 @@
 
 #define VICTIMS 3u
 #define BYTES (128u << 10)
-#define PARAMETERS "sleds=4 chips_per_sled=4 spares=1 faults=1 hbm=16M"
+#define CONTEXTS 8u
+/* A user has little more than there is at once: what stays charged to him is soon too much. */
+#define PARAMETERS                                                                                 \
+	"sleds=4 chips_per_sled=4 spares=1 faults=1 hbm=16M user_contexts=8 user_domains=8 "       \
+	"user_queues=12 user_windows=8 user_imports=8 user_plans=4 user_statuses=4"
 
 static const char *module;
 static uint64_t seed = 1;
@@ -20,6 +25,18 @@ static uint32_t random_below(uint32_t n)
 {
 	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
 	return (uint32_t)(seed >> 33) % n;
+}
+
+/* The right to have more than that. */
+static void be_limited(void)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2];
+
+	must(!syscall(SYS_capget, &h, d));
+	d[0].effective &= ~(1u << CAP_SYS_RESOURCE);
+	d[0].permitted &= ~(1u << CAP_SYS_RESOURCE);
+	must(!syscall(SYS_capset, &h, d));
 }
 
 static void load(void)
@@ -156,11 +173,25 @@ static uint64_t opens(unsigned int n)
 	return took;
 }
 
+/* What follows would not get far, were something charged for good. */
+static void test_limited(void)
+{
+	int fd[CONTEXTS];
+
+	for (unsigned int i = 0; i < CONTEXTS; i++)
+		fd[i] = open_context();
+	tap_ok(open(NODE, O_RDWR) < 0 && errno == EDQUOT, "a user has %u contexts at most",
+	       CONTEXTS);
+	for (unsigned int i = 0; i < CONTEXTS; i++)
+		close(fd[i]);
+}
+
 static void test_opens(unsigned int n)
 {
 	uint64_t took = 0;
 
 	load();
+	test_limited();
 	opens(16);
 	for (unsigned int i = 1; i < TIMES; i++)
 		took += opens(n / (TIMES - 1));
@@ -188,6 +219,7 @@ int main(int argc, char **argv)
 {
 	must(argc == 4);
 	module = argv[1];
+	be_limited();
 	test_loads((unsigned int)atoi(argv[2]));
 	test_opens((unsigned int)atoi(argv[3]));
 	test_rest();

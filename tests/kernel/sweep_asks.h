@@ -67,6 +67,14 @@ DUMP_OF(RANK)
 DUMP_OF(SLED)
 DUMP_OF(FAULT)
 
+/* Of one on which there is all that it ends. */
+static void begin_reset(void)
+{
+	begin_all();
+	begin_nl(VN_NL_CMD_CHIP_RESET, NLM_F_ACK);
+	ask_u32(&w.ask, VN_NL_A_CHIP, CHIP);
+}
+
 static void begin_do_device(void)
 {
 	begin_nl(VN_NL_CMD_DEVICE, NLM_F_ACK);

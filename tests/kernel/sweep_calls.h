@@ -46,6 +46,8 @@ static union {
 	struct vn_sled_query sled;
 	struct vn_drain_open drain;
 	struct vn_drain_step step;
+	struct vn_window_bind bind;
+	struct vn_mem_export mem_export;
 } a, sent;
 
 #define CALL_IT(name, nr, fd, member)                                                              \
@@ -182,6 +184,82 @@ static void begin_release(void)
 }
 
 CALL_IT(release, VN_IOCTL_WINDOW_RELEASE, w.fresh, release)
+
+/* Of the process's own memory, as little aligned as may be. */
+static void begin_user_window(void)
+{
+	static uint8_t own[4 * PAGE];
+
+	w.fresh = open_on(CHIP);
+	memset(own, 1, sizeof(own));
+	SEND(window, vn_window_create, .chip = CHIP, .addr = (uintptr_t)own + 7, .bytes = 3 * PAGE,
+	     .access = ACCESS_ALL, .flags = VN_WINDOW_USER);
+}
+
+static uint64_t see_pinned(void)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	unsigned long kb = 0;
+	char line[128];
+
+	must(f);
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "VmLck: %lu", &kb);
+	fclose(f);
+	return kb;
+}
+
+static void begin_mem_export(void)
+{
+	begin_window();
+	SEND(mem_export, vn_mem_export, .chip = CHIP, .addr = w.mem.addr, .bytes = BYTES,
+	     .flags = VN_EXPORT_WRITE);
+}
+
+CALL_IT(mem_export, VN_IOCTL_MEM_EXPORT, w.fresh, mem_export)
+
+static void end_mem_export(void)
+{
+	close(a.mem_export.fd);
+	end_all();
+}
+
+static void begin_exported(void)
+{
+	begin_mem_export();
+	must(!do_mem_export());
+	w.session = a.mem_export.fd;
+}
+
+static void end_exported(void)
+{
+	close(w.session);
+	end_all();
+}
+
+static void begin_dmabuf_window(void)
+{
+	begin_exported();
+	SEND(window, vn_window_create, .chip = CHIP, .bytes = BYTES, .access = ACCESS_ALL,
+	     .flags = VN_WINDOW_DMABUF, .fd = w.session);
+}
+
+static void begin_part(void)
+{
+	begin_import();
+	SEND(window, vn_window_create, .chip = CHIP, .addr = PAGE, .bytes = PAGE,
+	     .access = VN_ACCESS_REMOTE_READ, .flags = VN_WINDOW_PARENT, .parent = w.key);
+}
+
+static void begin_bind(void)
+{
+	begin_import();
+	must(!do_import());
+	SEND(bind, vn_window_bind, .chip = CHIP, .key = w.key, .access = ACCESS_ALL,
+	     .addr = w.mem.addr + PAGE, .bytes = PAGE);
+}
+
+CALL_IT(bind, VN_IOCTL_WINDOW_BIND, w.fresh, bind)
 
 static void begin_export(void)
 {

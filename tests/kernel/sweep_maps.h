@@ -3,6 +3,7 @@
 #ifndef VN_TEST_SWEEP_MAPS_H
 #define VN_TEST_SWEEP_MAPS_H
 
+#include <linux/dma-buf.h>
 #include <sys/wait.h>
 #include "sweep_calls.h"
 
@@ -66,6 +67,31 @@ static void begin_map_health(void)
 	begin_window();
 	w.offset = VN_HEALTH_OFFSET;
 	w.bytes = PAGE;
+}
+
+static int do_map_export(void)
+{
+	w.map = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, w.session, 0);
+	return w.map == MAP_FAILED ? -errno : 0;
+}
+
+static void begin_touch_export(void)
+{
+	begin_exported();
+	must(!do_map_export());
+}
+
+static void end_map_export(void)
+{
+	munmap(w.map, BYTES);
+	end_exported();
+}
+
+static int do_sync(void)
+{
+	struct dma_buf_sync sync = { DMA_BUF_SYNC_START | DMA_BUF_SYNC_RW };
+
+	return call(w.session, DMA_BUF_IOCTL_SYNC, &sync);
 }
 
 static void begin_touch_mem(void)
