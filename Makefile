@@ -38,7 +38,7 @@ mpis	:= $(foreach m,openmpi mpich,$(if $(shell command -v mpicc.$(m)),$(m)))
 benches	:= $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out %_mpi.c,$(wildcard tests/bench/*.c))) \
 	   $(B)/bench/ops_bench $(mpis:%=$(B)/bench/coll_%)
 
-.PHONY: all deps module modules tests engine-tests lib-tests benches demo check check-debug soak bench vm style install dkms clean help FORCE
+.PHONY: all deps module modules tests engine-tests lib-tests benches demo check check-debug check-kcsan soak bench vm style install dkms clean help FORCE
 .DELETE_ON_ERROR:
 # Objects of the tests stay, so that the next build is short.
 .SECONDARY:
@@ -124,6 +124,11 @@ check-debug:
 	$(Q)$(MAKE) --no-print-directory tests $(B)/kmod-debug/vneuron.ko
 	$(Q)B=$(B) tests/vm/check.sh debug
 
+check-kcsan:
+	$(Q)tools/dev/deps.sh build guest check debug
+	$(Q)$(MAKE) --no-print-directory tests $(B)/kmod-kcsan/vneuron.ko
+	$(Q)B=$(B) tests/vm/check.sh kcsan
+
 soak:
 	$(Q)tools/dev/deps.sh build guest check debug
 	$(Q)B=$(B) MAKE="$(MAKE)" tests/soak.sh $(SOAK)
@@ -170,7 +175,8 @@ help:
 	@echo 'make              build the library, neuronctl, the training program, the module'
 	@echo 'make demo         train a model on the virtual UltraServer, in both homes'
 	@echo 'make check        the tests, in both homes, on both kernels'
-	@echo 'make check-debug  the kernel tests on a KASAN + lockdep kernel'
+	@echo 'make check-debug  the kernel tests on a KASAN + lockdep kernel, built once'
+	@echo 'make check-kcsan  the kernel tests on a KCSAN kernel, which finds data races, built once'
 	@echo 'make soak         random sequences of collectives for minutes (SOAK="drain" for one place)'
 	@echo 'make bench        this beside its peers (BENCH="-o FILE" for JSON)'
 	@echo 'make vm           a shell in a guest with the module loaded'

@@ -5,7 +5,7 @@
 # $VN_BUILD: those that load and unload it themselves, then the library's, the
 # ABI's and the command line's on one load. As root, in a guest (tests/vm) or
 # where modules may be loaded. Exit status 1 when anything failed; counts are
-# appended to $VN_COUNTS.
+# appended to $VN_COUNTS. With VN_PARTS only those parts.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 : "${VN_KO:?is not set: the module to test}"
@@ -17,7 +17,13 @@ part() {
 	local label=$1 start=$SECONDS limit=120
 	shift
 	[ -e "${1:-}" ] || return 0
-	[ "${VN_KERNEL:-}" != debug ] || limit=600
+	case " ${VN_PARTS:-$label} " in
+	*" $label "*)	;;
+	*)		return 0 ;;
+	esac
+	case ${VN_KERNEL:-} in
+	debug | kcsan)	limit=600 ;;
+	esac
 	echo "== $label"
 	tests/run.sh --home "$label" --timeout $limit "$@" || failed=1
 	echo "== $label took $((SECONDS - start)) s, $((SECONDS - began)) s in all"

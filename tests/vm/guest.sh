@@ -83,5 +83,13 @@ if [[ -e $leaks && -z $interactive ]]; then
 	done
 fi
 
+# How much was watched, and what was found.
+watched=/sys/kernel/debug/kcsan
+if [[ -e $watched ]]; then
+	busybox cat $watched | while IFS= read -r line; do
+		kmsg "kcsan: $line"
+	done
+fi
+
 [[ -z ${VN_OUT:-} ]] || { cd / && busybox umount -l "$VN_OUT" && busybox sync; }
 finish $status

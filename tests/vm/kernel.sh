@@ -9,10 +9,12 @@
 #   kernel.sh release KERNEL   print what uname -r will say
 #   kernel.sh kdir    KERNEL   print KDIR for "make -C KDIR M=..."
 #   kernel.sh scripts KERNEL   print a directory with scripts/checkpatch.pl,
-#                              scripts/kernel-doc and .clang-format (not debug)
+#                              scripts/kernel-doc and .clang-format (6.1, 6.12)
+#   kernel.sh cached  KERNEL   status 0 if fetch has nothing to build (debug, kcsan)
 #
-# KERNEL: 6.1 and 6.12 are Debian's own; debug is 6.1 from Debian's source
-# with tests/vm/debug.config, built once (15 to 25 minutes on two cores).
+# KERNEL: 6.1 and 6.12 are Debian's own. debug is 6.1 from Debian's source with
+# tests/vm/debug.config, built once (15 to 25 minutes on two cores); kcsan the
+# same with tests/vm/kcsan.config upon it (10 to 15).
 #
 # Everything lives under ${XDG_CACHE_HOME:-~/.cache}/vneuron in directories
 # named by content (package version, hash of the configuration) that appear by
@@ -223,18 +225,22 @@ source_scripts() {
 
 # Names every line of the fragment that is not in the resulting .config: an
 # option that silently lost a dependency would make the kernel check nothing.
+# Of several fragments the last that names an option counts.
 check_config() {
-	local fragment=$1 config=$2 line bad=0
+	local fragments=("${@:1:$#-1}") config=${*: -1} line bad=0
 	while read -r line; do
 		case $line in
 		CONFIG_*)
-			grep -Fxq "$line" "$config" || { say "debug.config: lost: $line"; bad=1; } ;;
+			grep -Fxq "$line" "$config" || { say "lost: $line"; bad=1; } ;;
 		"# CONFIG_"*" is not set")
 			line=${line#\# }
-			! grep -q "^${line%% *}=" "$config" || { say "debug.config: still on: ${line%% *}"; bad=1; } ;;
+			! grep -q "^${line%% *}=" "$config" || { say "still on: ${line%% *}"; bad=1; } ;;
 		esac
-	done <"$fragment"
-	[[ $bad == 0 ]] || die "debug.config does not hold in this kernel"
+	done < <(awk '
+		{ name = $0; sub(/^# /, "", name); sub(/[ =].*/, "", name) }
+		name ~ /^CONFIG_/ { last[name] = $0 }
+		END { for (name in last) print last[name] }' "${fragments[@]}")
+	[[ $bad == 0 ]] || die "${fragments[*]##*/}: does not hold in this kernel"
 }
 
 debug_build() {
@@ -247,13 +253,40 @@ debug_build() {
 	nice -n 19 make -j"$(nproc)" bzImage modules
 }
 
-debug_kernel() {
-	local resolved version hash log source release
+# The module is what is watched, so that each of the few watchpoints is on
+# something of it: the kernel is built without instrumentation, but for what
+# reads and writes the module's data in its place. Barriers inside the kernel
+# count for the module's accesses before them.
+kcsan_build() {
+	local source=$1 d f
+	cd "$source"
+	make tinyconfig
+	cat "$here/debug.config" "$here/kcsan.config" >>.config
+	make olddefconfig
+	check_config "$here/debug.config" "$here/kcsan.config" .config
+	for d in kernel kernel/locking kernel/rcu kernel/time lib mm fs net/core net/netlink; do
+		echo 'KCSAN_INSTRUMENT_BARRIERS := y' >>"$d/Makefile"
+	done
+	for f in usercopy xarray; do
+		echo "KCSAN_SANITIZE_$f.o := y" >>lib/Makefile
+	done
+	nice -n 10 make -j"$(nproc)" KCSAN_SANITIZE=n bzImage modules
+}
+
+# own_dir KIND FRAGMENT...: where the kernel of our own of that kind is
+own_dir() {
+	local kind=$1 hash
+	shift
 	resolved=$(resolve_cached linux-source-6.1 'no-dependency-wanted')
 	read -r _ version <<<"$resolved"
 	# of the configuration and of the way it is built
-	hash=$({ cat "$here/debug.config"; declare -f debug_build; } | sha256sum)
-	dir=$cache/debug-$version-${hash:0:12}
+	hash=$({ cat "${@/#/$here/}"; declare -f "${kind}_build"; } | sha256sum)
+	dir=$cache/$kind-$version-${hash:0:12}
+}
+
+own_kernel() {
+	local resolved version log source release kind=$1
+	own_dir "$@"
 	if begin; then
 		log=$dir.log
 		unpack_packages "linux-source-6.1=$version"
@@ -261,10 +294,10 @@ debug_kernel() {
 		tar -xf "$unpack/usr/src/linux-source-6.1.tar.xz" -C "$unpack"
 		rm -rf "${unpack:?}/usr"
 		source=$unpack/linux-source-6.1
-		say "building the debug kernel, 15 to 25 minutes on two idle cores; log: $log"
+		say "building the $kind kernel, 10 to 25 minutes on two idle cores; log: $log"
 		# a process of its own: in the condition of || set -e would be off
-		bash "${BASH_SOURCE[0]}" build-in "$source" >"$log" 2>&1 ||
-			{ grep -a 'kernel.sh: ' "$log" >&2; tail -n 20 "$log" >&2; die "the debug kernel does not build"; }
+		bash "${BASH_SOURCE[0]}" "${kind}_build" "$source" >"$log" 2>&1 ||
+			{ grep -a 'kernel.sh: ' "$log" >&2; tail -n 20 "$log" >&2; die "the $kind kernel does not build"; }
 		# Keep what modules are built against, 100 MB, not 2 GB
 		(
 			cd "$source"
@@ -289,12 +322,20 @@ debug_kernel() {
 	fi
 }
 
+# own COMMAND KIND: own_kernel or own_dir of what such a kernel is made from
+own() {
+	case $2 in
+	debug)	"$1" debug debug.config ;;
+	kcsan)	"$1" kcsan debug.config kcsan.config ;;
+	*)	usage ;;
+	esac
+}
+
 fetch() {
 	case $1 in
 	6.1)	debian_image linux-image-amd64 ;;
 	6.12)	debian_image linux-image-6.12-amd64 ;;
-	debug)	debug_kernel ;;
-	*)	usage ;;
+	*)	own own_kernel "$1" ;;
 	esac
 }
 
@@ -302,14 +343,15 @@ headers() {
 	case $1 in
 	6.1)	debian_headers linux-headers-amd64 ;;
 	6.12)	debian_headers linux-headers-6.12-amd64 ;;
-	debug)	debug_kernel ;;
-	*)	usage ;;
+	*)	own own_kernel "$1" ;;
 	esac
 }
 
 [[ $# == 2 ]] || usage
 case $1 in
-build-in)	debug_build "$2" ;;
+debug_build | kcsan_build)
+		"$1" "$2" ;;
+cached)		own own_dir "$2"; [[ -d $dir ]] ;;
 fetch)		fetch "$2"; echo "$dir" ;;
 image)		fetch "$2"; echo "$dir/image" ;;
 modules)	fetch "$2"; readlink -f "$dir/modules" ;;

@@ -6,7 +6,7 @@
 #   vm.sh [-k KERNEL] [-c CPUS] [-m MEM] [-n NODES] [-t SECONDS]
 #         [-a KERNEL_ARGS] [-l LOGFILE] [-i] -- COMMAND [ARGS...]
 #
-#   -k KERNEL   6.1 (default), 6.12 or debug; see kernel.sh
+#   -k KERNEL   6.1 (default), 6.12, debug or kcsan; see kernel.sh
 #   -c CPUS     default 2
 #   -m MEM      default 2G
 #   -n NODES    fake NUMA nodes, default none
@@ -39,6 +39,28 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/vneuron
 bad='WARNING:|BUG[: ]|Oops|KASAN|possible circular|suspicious RCU|INFO: task .* blocked'
 bad+='|INFO: rcu.*(stall|detected)|RCU stall|general protection|UBSAN|suspected memory leaks'
 bad+='|Kernel panic|ODEBUG'
+
+# The kernel log; a report of KCSAN in which our module has no part is empty
+# lines. They end with a line of "=", as they begin.
+ours() {
+	awk '
+	function flush(i) {
+		for (i = 1; i <= n; i++)
+			print mine ? report[i] : ""
+		n = mine = inside = 0
+	}
+	/BUG: KCSAN: /	{ inside = 1 }
+	inside {
+		report[++n] = $0
+		if (/\[vneuron\]/)
+			mine = 1
+		if (/====================/)
+			flush()
+		next
+	}
+	{ print }
+	END { mine = 1; flush() }' "$log"
+}
 
 say() { echo "vm.sh: $*" >&2; }
 die() { say "$@"; exit 98; }
@@ -253,7 +275,7 @@ wait "$qemu" || true
 qemu=''
 [[ ${#tails[@]} == 0 ]] || wait "${tails[@]}" || true
 
-complaint=$(grep -aEn -m 1 "$bad" "$log" | cut -d : -f 1) || true
+complaint=$(ours | grep -aEn "$bad" | head -n 1 | cut -d : -f 1) || true
 if [[ -n $complaint ]]; then
 	say "the $kernel guest's kernel complained:"
 	tail -n "+$((complaint > 3 ? complaint - 3 : 1))" "$log" | head -n 100 >&2

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# kmod.sh KERNEL DIR: builds the module for a kernel (6.1, 6.12, debug, or host)
+# kmod.sh KERNEL DIR: builds the module for a kernel (6.1, 6.12, debug, kcsan, or host)
 # in a copy below DIR, so that several kernels can be built from one tree.
 # Warnings are errors of ours: the build is to be silent with W=1 and sparse.
 set -euo pipefail
