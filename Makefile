@@ -33,12 +33,15 @@ tests_lib := $(patsubst tests/lib/%.c,$(B)/tests/lib/%,$(wildcard tests/lib/*_te
 tests_abi := $(patsubst tests/abi/%.c,$(B)/tests/abi/%,$(wildcard tests/abi/*_test.c))
 tests_launch := $(patsubst tests/launch/%.c,$(B)/tests/launch/%,$(wildcard tests/launch/*.c))
 tests_kernel := $(patsubst tests/kernel/%.c,$(B)/tests/kernel/%,$(wildcard tests/kernel/*.c))
+tests_fuzz := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+# What feeds them: fuzz.sh links libFuzzer instead.
+FUZZER	?= $(B)/obj/tests/fuzz/replay.o
 # The peers of the collectives: MPI libraries, those that are there.
 mpis	:= $(foreach m,openmpi mpich,$(if $(shell command -v mpicc.$(m)),$(m)))
 benches	:= $(patsubst tests/bench/%.c,$(B)/bench/%,$(filter-out %_mpi.c,$(wildcard tests/bench/*.c))) \
 	   $(B)/bench/ops_bench $(mpis:%=$(B)/bench/coll_%)
 
-.PHONY: all deps module modules tests engine-tests lib-tests benches demo check check-debug check-kcsan soak bench vm style install dkms clean help FORCE
+.PHONY: all deps module modules tests engine-tests lib-tests fuzz-tests benches demo check check-debug check-kcsan fuzz soak bench vm style install dkms clean help FORCE
 .DELETE_ON_ERROR:
 # Objects of the tests stay, so that the next build is short.
 .SECONDARY:
@@ -82,6 +85,10 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(B)/libvneuron.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(libs) -lm
 
+$(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(filter %.o,$(FUZZER)) $(B)/libvneuron.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(filter-out %.o,$(FUZZER)) -o $@ $^ $(libs) -lm
+
 $(B)/bench/ops_bench: $(B)/obj/tests/engine/ops_bench.o $(B)/libvneuron.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(libs)
@@ -108,6 +115,7 @@ $(B)/kmod-%/vneuron.ko: $(kmodsrc)
 tests: $(library) $(programs) $(tests_engine) $(tests_lib) $(tests_abi) $(tests_kernel) $(tests_launch)
 engine-tests: $(tests_engine)
 lib-tests: $(tests_lib)
+fuzz-tests: $(tests_fuzz)
 benches: $(benches)
 
 demo:
@@ -128,6 +136,10 @@ check-kcsan:
 	$(Q)tools/dev/deps.sh build guest check debug
 	$(Q)$(MAKE) --no-print-directory tests $(B)/kmod-kcsan/vneuron.ko
 	$(Q)B=$(B) tests/vm/check.sh kcsan
+
+fuzz:
+	$(Q)tools/dev/deps.sh build guest check debug fuzz
+	$(Q)B=$(B) MAKE="$(MAKE)" tests/fuzz/fuzz.sh $(FUZZ)
 
 soak:
 	$(Q)tools/dev/deps.sh build guest check debug
@@ -177,6 +189,7 @@ help:
 	@echo 'make check        the tests, in both homes, on both kernels'
 	@echo 'make check-debug  the kernel tests on a KASAN + lockdep kernel, built once'
 	@echo 'make check-kcsan  the kernel tests on a KCSAN kernel, which finds data races, built once'
+	@echo 'make fuzz         bytes of all kinds for ten minutes a target (FUZZ="desc kernel" for some)'
 	@echo 'make soak         random sequences of collectives for minutes (SOAK="drain" for one place)'
 	@echo 'make bench        this beside its peers (BENCH="-o FILE" for JSON)'
 	@echo 'make vm           a shell in a guest with the module loaded'

@@ -41,13 +41,14 @@ tsan='-O1 -g1 -fsanitize=thread -Wno-tsan'
 
 say build
 $make --no-print-directory "$jobs" tests modules
-$make --no-print-directory "$jobs" B="$B/asan" CFLAGS="$asan" engine-tests lib-tests
+$make --no-print-directory "$jobs" B="$B/asan" CFLAGS="$asan" engine-tests lib-tests fuzz-tests
 $make --no-print-directory "$jobs" B="$B/tsan" CFLAGS="$tsan" engine-tests lib-tests
 
 say engine
 VN_QUICK=1 beside engine-asan "$B"/asan/tests/engine/*_test
 run --home engine "$B"/tests/engine/*_test tests/engine/layout.sh
 joined
+run --home fuzz "$B"/asan/tests/fuzz/*_fuzz
 # Those that have threads.
 threaded=$(cd tests/engine && grep -l pthread_create -- *_test.c)
 # shellcheck disable=SC2086 # a list

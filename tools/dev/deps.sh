@@ -3,7 +3,7 @@
 #
 # Sees that the Debian packages of the named groups are there:
 #
-#   deps.sh [build] [guest] [check] [debug] [bench] [style]     default: build
+#   deps.sh [build] [guest] [check] [debug] [fuzz] [bench] [style]     default: build
 #
 # Says nothing when all are. Else root gets them installed; anybody else is
 # told the one command to run, and the exit status is 1. No kernel is ever
@@ -22,6 +22,7 @@ declare -A groups=(
 	[check]="g++ sparse dwarves clang libclang-rt-14-dev numactl procps util-linux iproute2 python3
 		openmpi-bin"
 	[debug]="bc bison flex libelf-dev libssl-dev cpio kmod perl xz-utils"
+	[fuzz]="clang libclang-rt-14-dev llvm-14"
 	[bench]="openmpi-bin libopenmpi-dev mpich libmpich-dev gnuplot-nox
 		iproute2 perftest rdma-core ibverbs-providers"
 	[style]="git clang-format shellcheck coccinelle"
