@@ -48,7 +48,7 @@ say engine
 VN_QUICK=1 beside engine-asan "$B"/asan/tests/engine/*_test
 run --home engine "$B"/tests/engine/*_test tests/engine/layout.sh
 joined
-run --home fuzz "$B"/asan/tests/fuzz/*_fuzz
+run --home fuzz "$B"/asan/tests/fuzz/*_fuzz tests/fuzz/syzkaller/check.sh
 # Those that have threads.
 threaded=$(cd tests/engine && grep -l pthread_create -- *_test.c)
 # shellcheck disable=SC2086 # a list
