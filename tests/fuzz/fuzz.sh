@@ -83,7 +83,7 @@ fuzz() {
 	[[ ! -e tests/fuzz/$name.dict ]] || dict=("-dict=tests/fuzz/$name.dict")
 	# shellcheck disable=SC2046 # two folders
 	LLVM_PROFILE_FILE=/dev/null "$F/tests/fuzz/${name}_fuzz" "${dict[@]}" -max_total_time="$seconds" \
-		-timeout=120 -rss_limit_mb=3000 -print_final_stats=1 -max_len=4096 -len_control=0 \
+		-timeout=60 -rss_limit_mb=3000 -print_final_stats=1 -max_len=4096 -len_control=0 \
 		-artifact_prefix="$F/crash/$name-" $(dirs "$name") >"$log" 2>&1 </dev/null || status=$?
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
 	edges=$(grep -aoE ' cov: [0-9]+' "$log" | tail -n 1 | grep -oE '[0-9]+')

@@ -312,6 +312,12 @@ static void dump(uint32_t given)
 		fwrite(kept[i]->step, sizeof(kept[i]->step[0]), kept[i]->n, f);
 		fclose(f);
 	}
+}
+
+static void dump_places(void)
+{
+	char path[600];
+
 	snprintf(path, sizeof(path), "%s/places", out ?: "");
 	if (out && kcov.area)
 		kcov_write(path);
@@ -366,8 +372,9 @@ static int fuzz(int n, char **dirs)
 		load_all(dirs[i], &d);
 	given = nkept;
 	tap_diag("VN_SEED=%llu, %u programs to begin with", (unsigned long long)seed, given);
-	for (uint32_t i = 0; i < given && !what && now_ns() < end; i++) {
-		run(kept[i], &what);
+	/* Half of the time at most: then others than the last time are tried. */
+	for (uint32_t i = 0; i < given && !what && now_ns() < began + (end - began) / 2; i++) {
+		run(kept[(i + seed) % given], &what);
 		calls += stage.calls;
 		refused += stage.failed;
 	}
@@ -385,6 +392,7 @@ static int fuzz(int n, char **dirs)
 	tap_ok(!what, "%llu programs, after each nothing is left%s%s", (unsigned long long)programs,
 	       what ? ": " : "", what ?: "");
 	dump(given);
+	dump_places();
 	return tap_done();
 }
 
@@ -403,6 +411,7 @@ static int replay(int n, char **files)
 		       (unsigned long long)stage.calls, (unsigned long long)stage.failed,
 		       what ? ": left: " : "", what ?: "");
 	}
+	dump_places();
 	return tap_done();
 }
 
