@@ -149,15 +149,16 @@ static void *place(uint64_t bytes)
 static void *stage_map(struct steps_stage *s, struct steps_context *c, uint64_t offset,
 		       uint64_t bytes, uint32_t how)
 {
+	/* A node's, or what a dma-buf's fd has. */
+	int fd = how & 64 ? s->fd[how >> 7 & 7] : fd_of(c);
 	void *at = place(bytes), *p;
 
-	(void)s;
 	if (!at)
 		return NULL;
 	p = mmap(at, bytes, (int)(how & 3) | (how & 16 ? PROT_EXEC : 0),
 		 MAP_FIXED | (how & 4 ? MAP_PRIVATE : MAP_SHARED) | (how & 8 ? MAP_POPULATE : 0) |
 			 (how & 32 ? MAP_LOCKED : 0),
-		 fd_of(c), (off_t)offset);
+		 fd, (off_t)offset);
 	return p == MAP_FAILED ? NULL : p;
 }
 
