@@ -24,8 +24,8 @@ debug)
 	# What is new or was freed has no zeros by chance, that hide what was not set.
 	args='init_on_alloc=0 slub_debug=FZPU page_poison=1' ;;
 kcsan)
-	# Of so many accesses one is watched: all of them are the module's.
-	args='kcsan.skip_watch=500' ;;
+	# Of so many accesses one is watched; all of them are the module's.
+	args='kcsan.skip_watch=100' ;;
 esac
 case $kernel in
 debug | kcsan)
