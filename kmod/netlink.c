@@ -231,7 +231,9 @@ static int msg_window(const struct msg *m, struct vn_context *ctx, const struct 
 		   nla_put_u32(skb, VN_NL_A_ACCESS, s->access) ||
 		   put_u64(skb, VN_NL_A_IN_BYTES, use.in_bytes) ||
 		   put_u64(skb, VN_NL_A_OUT_BYTES, use.out_bytes) ||
-		   put_u64(skb, VN_NL_A_DENIALS, use.denials));
+		   put_u64(skb, VN_NL_A_DENIALS, use.denials) ||
+		   put_u64(skb, VN_NL_A_OFFSET, s->offset) ||
+		   nla_put_u32(skb, VN_NL_A_MEMORY, vn_window_memory(s)));
 }
 
 static int msg_plan(const struct msg *m, struct vn_context *ctx, const struct vn_kplan *kp)

@@ -37,6 +37,7 @@ struct vn_outside *vn_outside_new(struct vn_context *ctx, const struct vn_window
 	}
 	refcount_set(&o->refs, 1);
 	o->ctx = ctx;
+	o->kind = a->flags & (VN_WINDOW_USER | VN_WINDOW_DMABUF);
 	o->hbm.chip = chip;
 	mutex_lock(&vn_server.hbm_lock);
 	list_add_tail(&o->on, &vn_server.chip[chip].outside);

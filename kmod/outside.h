@@ -21,6 +21,7 @@ struct vn_outside {
 	struct vn_hbm hbm;		/* base: all of it in a row */
 	struct vn_context *ctx;		/* counts its bytes */
 	u64 bytes;
+	u32 kind;			/* VN_WINDOW_USER or VN_WINDOW_DMABUF */
 	struct list_head on;		/* of its chip; hbm_lock */
 	void (*free)(struct vn_outside *o);
 };

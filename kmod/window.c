@@ -220,6 +220,11 @@ void vn_window_use(const struct vn_share *s, struct vn_window_use *use)
 	use->denials = READ_ONCE(w->denials);
 }
 
+u32 vn_window_memory(const struct vn_share *s)
+{
+	return (s->outside ? s->outside->kind : 0) | (s->part ? VN_WINDOW_PARENT : 0);
+}
+
 /* ---- ending ---------------------------------------------------------------- */
 
 /*

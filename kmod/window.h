@@ -57,6 +57,8 @@ void vn_undo_window_bind(struct vn_context *ctx, void *arg);
 
 /* One that is listed in its context, under objects_lock. */
 void vn_window_use(const struct vn_share *s, struct vn_window_use *use);
+/* Over what it is: as VN_NL_A_MEMORY. */
+u32 vn_window_memory(const struct vn_share *s);
 
 /*
  * Keys of the context's windows on a chip, and of parts of them, stop resolving: how many of

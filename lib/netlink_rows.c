@@ -49,7 +49,8 @@ const struct nla_policy vn_nl_policy[VN_NL_A_MAX + 1] = {
 	[VN_NL_A_REASON] = { .type = NLA_STRING },
 	[VN_NL_A_TOTAL_BYTES ... VN_NL_A_PAUSE_NS] = { .type = NLA_U64 },
 	[VN_NL_A_FROM_STATE ... VN_NL_A_COUNT] = { .type = NLA_U32 },
-	[VN_NL_A_IN_BYTES ... VN_NL_A_DENIALS] = { .type = NLA_U64 },
+	[VN_NL_A_IN_BYTES ... VN_NL_A_OFFSET] = { .type = NLA_U64 },
+	[VN_NL_A_MEMORY] = { .type = NLA_U32 },
 };
 /* clang-format on */
 

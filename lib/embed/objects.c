@@ -162,6 +162,13 @@ static int tell_queues(struct embed_context *ctx, struct embed_reply *r)
 	return err;
 }
 
+static u32 memory_of(const struct embed_window *w)
+{
+	u32 kind = !w->outside ? 0 : w->outside->mapped ? VN_WINDOW_DMABUF : VN_WINDOW_USER;
+
+	return kind | (w->part_at ? VN_WINDOW_PARENT : 0);
+}
+
 static int tell_windows(struct embed_context *ctx, struct embed_reply *r)
 {
 	const struct vn_window *of;
@@ -181,7 +188,9 @@ static int tell_windows(struct embed_context *ctx, struct embed_reply *r)
 				nla_put_u32(msg, VN_NL_A_ACCESS, w->access) ||
 				nla_put_u64(msg, VN_NL_A_IN_BYTES, READ_ONCE(of->in_bytes)) ||
 				nla_put_u64(msg, VN_NL_A_OUT_BYTES, READ_ONCE(of->out_bytes)) ||
-				nla_put_u64(msg, VN_NL_A_DENIALS, READ_ONCE(of->denials))));
+				nla_put_u64(msg, VN_NL_A_DENIALS, READ_ONCE(of->denials)) ||
+				nla_put_u64(msg, VN_NL_A_OFFSET, w->offset) ||
+				nla_put_u32(msg, VN_NL_A_MEMORY, memory_of(w))));
 	}
 	return err;
 }

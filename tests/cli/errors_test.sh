@@ -49,6 +49,13 @@ bad 2 "'coll' wants" "no command, and no default" coll
 bad 2 "CHIP" "missing argument" chip show
 bad 2 "CHIP" "no chip to reset" chip reset
 bad 2 "'s1' is no chip" "a sled is no chip" chip reset s1
+bad 2 "KEY" "missing key" window show 1
+bad 2 "'s1' is no chip" "no chip for a window" window show s1 1
+for key in x 0x 1x 0x100000000; do
+	bad 2 "'$key' is no key" "no key" window show 1 "$key"
+done
+bad 1 "no window 0x00010001 on chip c1 " "no such window" window show c1 0x00010001
+bad 1 "no window 0x00010001 on chip 9999 " "no such chip of a window" window show 9999 65537
 bad 2 "OPERATION" "missing operation" coll bench
 bad 2 "OPERATION" "missing operation of another command" coll explain --bytes 8
 bad 2 "'all_reduce'" "an argument to coll tune" coll tune all_reduce

@@ -62,13 +62,23 @@ for _ in $(seq 100); do
 done
 key=$(cat "$tmp/key")
 good "window list" -j window list
-is '!grep { !fields($_, "chip:n key:n bytes:n access:a in_bytes:n out_bytes:n denials:n context:n pid:n uid:n") } @$d' \
+is '!grep { !fields($_, "chip:n key:n index:n generation:n memory:s part:b offset:n bytes:n access:a in_bytes:n out_bytes:n denials:n context:n pid:n uid:n") } @$d' \
 	"windows have their fields"
 is "my (\$w) = grep { \$_->{pid} == $owner } @\$d; \$w->{key} == $key && \$w->{chip} == 1 &&
 	\$w->{bytes} == 65536 && \"@{\$w->{access}}\" eq 'local_write remote_read remote_write'" \
 	"a window is as it was made"
 good "in text" window list
 says "^c1 +0x$(printf %08x "$key") +64.0 KiB +lw,rr,rw +0 B +0 B +0 +[0-9]+ +$owner +$(id -u)$" "too"
+good "window show" -j window show c1 "$key"
+is "@\$d == 1 && \$d->[0]{pid} == $owner && \$d->[0]{index} == ($key & 0xffff) &&
+	\$d->[0]{generation} == $key >> 16 && \$d->[0]{memory} eq 'hbm' && !\$d->[0]{offset}" \
+	"shows that one"
+good "in text" window show 1 "0x$(printf %08x "$key")"
+says "^c1 0x$(printf %08x "$key"): index [1-9][0-9]*, generation [0-9]+$" "with its key"
+says "^  range    64.0 KiB from byte 0 of an allocation of HBM$" "its range"
+says "^  access   lw,rr,rw$" "its access"
+says "^  traffic  0 B in, 0 B out, 0 refused$" "what went through it"
+says "^  owner    context [0-9]+ of process $owner, user $(id -u)$" "and whose it is"
 run -j chip show 1
 is '$d->{windows} == 1' "and its chip counts it"
 kill "$owner"

@@ -154,6 +154,9 @@ enum vn_nl_cmd {
  * @VN_NL_A_OUT_BYTES: u64, read through it by key
  * @VN_NL_A_DENIALS: u64, times that its access, its range or an alignment refused a
  *	descriptor
+ * @VN_NL_A_OFFSET: u64, where a window begins in its memory, bytes
+ * @VN_NL_A_MEMORY: u32, VN_WINDOW_USER, VN_WINDOW_DMABUF, or 0: the window is over HBM; and
+ *	VN_WINDOW_PARENT, if it is part of another
  */
 enum vn_nl_attr {
 	/* private: */
@@ -231,6 +234,8 @@ enum vn_nl_attr {
 	VN_NL_A_IN_BYTES,
 	VN_NL_A_OUT_BYTES,
 	VN_NL_A_DENIALS,
+	VN_NL_A_OFFSET,
+	VN_NL_A_MEMORY,
 	/* private: */
 	__VN_NL_A_MAX,
 };
