@@ -51,7 +51,7 @@ ok $? "and leaves none out"
 good "queue list" queue list
 says '^CHIP +QUEUE +CONTEXT +PID +UID +DEPTH +STATE +DONE +STATUS$' "has its columns"
 good "window list" window list
-says '^CHIP +KEY +BYTES +ACCESS +CONTEXT +PID +UID$' "has its columns"
+says '^CHIP +KEY +BYTES +ACCESS +IN +OUT +DENIALS +CONTEXT +PID +UID$' "has its columns"
 
 good "version" version
 says '^neuronctl +[0-9]+\.[0-9]+\.[0-9]+$' "has the tool"
