@@ -189,7 +189,6 @@ static void test_kinds(void)
 #define CREATE(want, ...) gives(want, WINDOW_CREATE, vn_window_create, __VA_ARGS__)
 #define USER .flags = VN_WINDOW_USER, .access = 2
 #define DMABUF .flags = VN_WINDOW_DMABUF, .access = 2, .bytes = 1
-	CREATE(-EINVAL, .flags = 1, .access = 2, .addr = m.addr, .bytes = 1);
 	CREATE(-EINVAL, .flags = 16, .access = 2, .addr = m.addr, .bytes = 1);
 	CREATE(-EINVAL, .flags = 1u << 31, .access = 2, .addr = m.addr, .bytes = 1);
 	CREATE(-EINVAL, .flags = 6, .access = 2, .addr = (uintptr_t)p, .bytes = 1);

@@ -22,7 +22,7 @@ ok $? "there is no driver to be unbound from it"
 unload
 ok $? "rmmod when nothing is held"
 
-rounds=${VN_ROUNDS:-50}
+rounds=${VN_ROUNDS:-20}
 round() {
 	# Not only loaded: used, every now and then.
 	load sleds=2 hbm=16M && { (($1 % 10)) || "$VN_BUILD/tests/kernel/nops" 3; } && unload
