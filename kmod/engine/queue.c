@@ -105,7 +105,9 @@ static u32 take_table(struct vn_queue *q, struct vn_runner *r, u32 *detail)
 /* An arrival becomes a completion. */
 static void tell(struct vn_queue *q, const struct vn_arrival *a)
 {
-	q->cq[q->cq_tail & (q->depth - 1)] = (struct vn_cqe) {
+	struct vn_cqe *e = &q->cq[q->cq_tail & (q->depth - 1)];
+
+	*e = (struct vn_cqe) {
 		.user_data = a->user_data,
 		.detail = a->imm,
 		.bytes = a->bytes,

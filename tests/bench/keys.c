@@ -89,7 +89,8 @@ static void measure_copies(uint32_t among, struct series *s)
 			if (!d)
 				die("no room for a descriptor");
 			vn_prep_copy(d, vn_at(&mem[0], WINDOW_BYTES + i * 64),
-				     among ? vn_by_key(chip, key[w], i * 64) : vn_at(&mem[chip], i * 64),
+				     among ? vn_by_key(chip, key[w], i * 64)
+					   : vn_at(&mem[chip], i * 64),
 				     64);
 		}
 		if (vn_wait(queue, BATCH, VN_FOREVER) || vn_reap(queue, cqe, BATCH) != (int)BATCH)
@@ -115,8 +116,10 @@ static void show(FILE *json, uint32_t n)
 	       series_at(&own, 50), series_at(&few, 50), series_at(&any, 50));
 	if (json) {
 		json_row(json, "register", 1, WINDOW_BYTES, "int8", 1, "none", &made);
-		fprintf(json, ", \"windows\": %u, \"invalidate_us\": %.3f", n, series_at(&ended, 50));
-		fprintf(json, ", \"copy_own_ns\": %.1f, \"copy_few_ns\": %.1f, \"copy_any_ns\": %.1f",
+		fprintf(json, ", \"windows\": %u, \"invalidate_us\": %.3f", n,
+			series_at(&ended, 50));
+		fprintf(json,
+			", \"copy_own_ns\": %.1f, \"copy_few_ns\": %.1f, \"copy_any_ns\": %.1f",
 			series_at(&own, 50), series_at(&few, 50), series_at(&any, 50));
 		fprintf(json, ", \"wrong\": 0");
 		json_end(json);

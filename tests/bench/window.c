@@ -32,8 +32,8 @@
 #define TURNS 24u
 #define LATENCIES 20000u
 
-static uint64_t sizes[16] = { 64,	1024,	  4096,	    16384,    65536,
-			      262144,	1u << 20, 4u << 20, 16u << 20, 64u << 20 };
+static uint64_t sizes[16] = { 64,     1024,	4096,	  16384,     65536,
+			      262144, 1u << 20, 4u << 20, 16u << 20, 64u << 20 };
 
 #define CHECK(call)                                                                                \
 	do {                                                                                       \
@@ -282,8 +282,8 @@ static void *watch(void *arg)
 	}
 	for (uint64_t i = 1; i <= LATENCIES; i++) {
 		await(word, LATENCIES + i);
-		vn_prep_copy(vn_next(answers), vn_by_key(mine.chip, my_key, 64),
-			     vn_at(&theirs, 0), 64);
+		vn_prep_copy(vn_next(answers), vn_by_key(mine.chip, my_key, 64), vn_at(&theirs, 0),
+			     64);
 		if (vn_wait(answers, 1, VN_FOREVER) || vn_reap(answers, &cqe, 1) != 1 || cqe.status)
 			die("an answer: %s", vn_error());
 	}
