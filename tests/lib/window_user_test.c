@@ -387,6 +387,54 @@ static void test_churn(void)
 	munmap(p, 16 * PAGE);
 }
 
+/* Ends a part of a window, just as the context of that one is closed. */
+struct race {
+	pthread_barrier_t start;
+	vn_device_t maker;
+	uint32_t part;
+	int err;
+};
+
+static void *end_part(void *arg)
+{
+	struct race *r = arg;
+
+	pthread_barrier_wait(&r->start);
+	r->err = vn_window_invalidate(dev, CHIP, r->part);
+	return NULL;
+}
+
+static void test_maker_ends(void)
+{
+	unsigned int rounds = quick() ? 100 : 500, wrong = 0, stale = 0;
+	uint32_t before = windows(), access = VN_ACCESS_REMOTE_READ, key;
+	uint8_t *p = pages(1);
+	pthread_t thread;
+	struct race r;
+	int fd;
+
+	pthread_barrier_init(&r.start, NULL, 2);
+	for (unsigned int i = 0; i < rounds; i++) {
+		NEED(vn_reopen(dev, &r.maker));
+		fd = vn_domain_export(dev);
+		NEED(fd < 0 ? fd : vn_domain_join(r.maker, fd));
+		close(fd);
+		NEED(vn_window_user(r.maker, CHIP, p, PAGE, access, &key));
+		NEED(vn_window_part(dev, CHIP, key, 0, 64, access, &r.part));
+		NEED(pthread_create(&thread, NULL, end_part, &r));
+		pthread_barrier_wait(&r.start);
+		vn_close(r.maker);
+		pthread_join(thread, NULL);
+		stale += r.err == -ESTALE;
+		wrong += r.err && r.err != -ESTALE;
+	}
+	tap_ok(!wrong && windows() == before,
+	       "a part ends while the maker of its window does (%u of %u had ended with it)", stale,
+	       rounds);
+	pthread_barrier_destroy(&r.start);
+	munmap(p, PAGE);
+}
+
 int main(void)
 {
 	bool can_lock;
@@ -405,6 +453,7 @@ int main(void)
 	if (in_kernel(dev))
 		test_process_ends();
 	test_churn();
+	test_maker_ends();
 	test_lost();
 	vn_close(dev);
 	return tap_done();
