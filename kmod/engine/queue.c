@@ -36,8 +36,9 @@ bool vn_queue_pending(const struct vn_queue *q)
 		return false;
 	if (READ_ONCE(q->active))
 		return true;
+	/* Nothing but to say that there are arrivals: who makes room is to ring. */
 	if (cq_used(q) == q->depth)
-		return false;
+		return vn_queue_arrivals(q) && !READ_ONCE(q->backlog);
 	/* An impossible tail is something to look at, too. */
 	return vn_load_acquire(&q->ring->sq_tail) != READ_ONCE(q->sq_head) ||
 	       vn_queue_arrivals(q);
@@ -132,7 +133,7 @@ static void show_backlog(struct vn_queue *q, bool yes)
 {
 	if (q->backlog == yes)
 		return;
-	q->backlog = yes;
+	WRITE_ONCE(q->backlog, yes); /* others look */
 	WRITE_ONCE(q->ring->arrivals, yes);
 }
 

@@ -363,7 +363,9 @@ static void test_room(void)
 	for (u32 i = 0; i < 8; i++)
 		wrong += tell(0, i) != 0;
 	wrong += turn(t) != VN_RUN_IDLE || ring(t)->arrivals || vn_queue_pending(&t->q);
-	wrong += tell(0, 8) || turn(t) != VN_RUN_IDLE || !ring(t)->arrivals;
+	/* Who is about to leave the queue alone has to say so first. */
+	wrong += tell(0, 8) || !vn_queue_arm(&t->q);
+	wrong += turn(t) != VN_RUN_IDLE || !ring(t)->arrivals || vn_queue_arm(&t->q);
 	tap_ok(!wrong && !vn_queue_pending(&t->q) && vn_queue_arrivals(&t->q),
 	       "with no room an arrival waits, and the ring says so (%u wrong)", wrong);
 	wrong += !rig_pop(t, &e) || !vn_queue_pending(&t->q) || turn(t) != VN_RUN_IDLE ||
