@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/delay.h>
+#include <linux/kasan-checks.h>
 #include <linux/ktime.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -144,6 +145,7 @@ void vn_move_take_fenced(struct vn_mem *mem)
 
 static u32 crc_of(const void *page)
 {
+	kasan_check_read(page, PAGE_SIZE);	/* which these do not (Kbuild) */
 	return boot_cpu_has(X86_FEATURE_XMM4_2) ? vn_crc32c_sse(0, page, PAGE_SIZE)
 						: vn_crc32c(0, page, PAGE_SIZE);
 }

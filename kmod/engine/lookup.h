@@ -143,10 +143,24 @@ static inline void vn_count_out(struct vn_window *w, u64 bytes)
 		vn_fetch_add(&w->out_bytes, bytes);
 }
 
+/* Shorter ones stay in the caches, however many they are: a fence for each costs more. */
+#define VN_STREAM_PIECE	(256u << 10)
+
+/*
+ * Whether it goes around the caches: when it, or what was submitted together with it, were
+ * the others like it, would push itself out of them.
+ */
 static inline bool vn_streams(const struct vn_runner *r, const struct vn_env *env,
 			      const struct vn_desc *d)
 {
-	return (env->volume ?: vn_desc_cost(d)) > r->stream_bytes;
+	u64 cost = env->volume;
+
+	if (!cost) {
+		cost = vn_desc_cost(d);
+		if (cost >= VN_STREAM_PIECE)
+			cost *= env->burst ?: 1;
+	}
+	return cost > r->stream_bytes;
 }
 
 /* exec_copy.c */

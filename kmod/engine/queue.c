@@ -195,6 +195,10 @@ static enum vn_run fetch(struct vn_queue *q, struct vn_runner *r, u32 *tail)
 		return VN_RUN_FULL;
 	}
 	q->full = false;
+	if (q->sq_head == q->burst_end) {
+		q->burst_end = *tail;
+		q->env.burst = *tail - q->sq_head;
+	}
 	from = (const u64 *)&q->sq[q->sq_head & (q->depth - 1)];
 	for (u32 i = 0; i < sizeof(q->desc) / 8; i++)
 		to[i] = READ_ONCE(from[i]);
@@ -430,6 +434,7 @@ bool vn_queue_clear(struct vn_queue *q)
 		q->plan = NULL;
 	}
 	WRITE_ONCE(q->sq_head, 0);
+	q->burst_end = 0;
 	WRITE_ONCE(q->cq_tail, 0);
 	WRITE_ONCE(q->cq_shown, 0);
 	WRITE_ONCE(q->seq, 0ull);

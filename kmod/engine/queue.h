@@ -48,6 +48,7 @@ struct vn_queue {
 
 	/* the device's own indexes; the user's are only looked at */
 	u32 sq_head;
+	u32 burst_end;			/* tail seen when all that was known of was fetched */
 	u32 cq_tail;			/* filled */
 	u32 cq_shown;			/* published */
 	u64 seq;			/* of the descriptor at sq_head */

@@ -266,6 +266,71 @@ static void test_once(struct world *w, struct vn_runner *r)
 	mem_end(w, &t);
 }
 
+/* ---- around the caches ------------------------------------------------------------------ */
+
+static struct vn_ops watched;
+static const struct vn_ops *beneath;
+static u32 copies, streamed;
+
+static void watched_copy(void *dst, const void *src, u64 bytes, bool stream)
+{
+	copies++;
+	streamed += stream;
+	beneath->copy(dst, src, bytes, stream);
+}
+
+/* So many copies are submitted together; *n of them went around the caches. */
+static void burst(struct rig *g, struct vn_runner *r, struct ram m[2], u32 many, u64 bytes,
+		  u32 *n)
+{
+	struct vn_cqe e;
+	u32 good = 0;
+
+	copies = streamed = 0;
+	for (u32 i = 0; i < many; i++)
+		rig_push(g, copy(at(&m[1], i * bytes), at(&m[0], i * bytes), bytes));
+	/* In turns of a few: they stay together. */
+	while (rig_turn(g, r, 1, 1 << 20, NULL, 0) == VN_RUN_MORE)
+		;
+	while (rig_pop(g, &e))
+		good += !e.status;
+	*n = good == many && copies == many ? streamed : ~0u;
+}
+
+static void test_streams(struct world *w, struct vn_runner *r)
+{
+	struct rig *g = rig_new(w, 1, 64);
+	struct ram m[2] = { mem(w, 1, 16 << 20), mem(w, 1, 16 << 20) };
+	u64 chunk = r->chunk_bytes, stream = r->stream_bytes;
+	u32 together, few, small, alone = 0, large, n;
+
+	beneath = r->ops;
+	watched = *beneath;
+	watched.copy = watched_copy;
+	r->ops = &watched;
+	r->chunk_bytes = 32 << 20;
+	r->stream_bytes = 16 << 20; /* read and written */
+	scramble(m[0].ptr, m[0].bytes);
+	burst(g, r, m, 32, 512 << 10, &together);
+	tap_ok(together == 32 && !memcmp(m[0].ptr, m[1].ptr, 16 << 20),
+	       "what is submitted together goes around the caches together (%u of 32)", together);
+	burst(g, r, m, 16, 512 << 10, &few);
+	burst(g, r, m, 64, 64 << 10, &small);
+	for (u32 i = 0; i < 32; i++) {
+		burst(g, r, m, 1, 512 << 10, &n);
+		alone += n;
+	}
+	burst(g, r, m, 1, 9 << 20, &large);
+	tap_ok(!few && !small && !alone && large == 1,
+	       "not what fits (%u), short ones (%u), one after another (%u), but a large one (%u)",
+	       few, small, alone, large);
+	r->ops = beneath;
+	r->chunk_bytes = chunk;
+	r->stream_bytes = stream;
+	for (u32 i = 0; i < 2; i++)
+		mem_end(w, &m[i]);
+}
+
 static void test_arm(struct world *w, struct vn_runner *r)
 {
 	struct rig *g = rig_new(w, 1, 8);
@@ -473,6 +538,7 @@ int main(void)
 	test_full(w, r);
 	test_silent(w, r);
 	test_once(w, r);
+	test_streams(w, r);
 	test_arm(w, r);
 	test_clear(w, r);
 	test_halt(w, r);

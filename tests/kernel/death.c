@@ -12,6 +12,7 @@
 #include "account.h"
 #include "bystander.h"
 #include "everything.h"
+#include "fd.h"
 
 #define BYTES (1u << 20)
 #define NOBODY 65534
@@ -202,42 +203,25 @@ static int post[2]; /* a socket pair */
 
 static void pass_on(void)
 {
-	char byte = 0, control[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec io[2];
 	struct everything e;
-	struct msghdr m = { .msg_iov = io,
-			    .msg_iovlen = 2,
-			    .msg_control = control,
-			    .msg_controllen = sizeof(control) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 	everything_take(&e, chips, BYTES, false);
-	io[0] = (struct iovec){ &byte, 1 };
-	io[1] = (struct iovec){ &e, sizeof(e) };
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &e.ctx, sizeof(e.ctx));
-	must(sendmsg(post[0], &m, 0) > 0);
+	must(fd_send(post[0], e.ctx) && write(post[0], &e, sizeof(e)) == sizeof(e));
 	hear(word[0]);
 }
 
 /* Another user, who may open nothing himself. */
 static void passed_to(void)
 {
-	char byte, control[CMSG_SPACE(sizeof(int))];
 	struct everything e;
-	struct iovec io[2] = { { &byte, 1 }, { &e, sizeof(e) } };
-	struct msghdr m = { .msg_iov = io,
-			    .msg_iovlen = 2,
-			    .msg_control = control,
-			    .msg_controllen = sizeof(control) };
+	int ctx;
 	struct vn_desc d;
 	struct queue q;
 
 	must(!setgid(NOBODY) && !setuid(NOBODY) && open(NODE, O_RDWR) < 0);
-	must(recvmsg(post[1], &m, 0) > 0 && CMSG_FIRSTHDR(&m));
-	memcpy(&e.ctx, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(e.ctx));
+	ctx = fd_recv(post[1]);
+	must(ctx >= 0 && read(post[1], &e, sizeof(e)) == sizeof(e));
+	e.ctx = ctx;
 	say(ready[1]);
 	hear(word[0]);
 	e.mem[0].ptr = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, e.ctx,

@@ -7,40 +7,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include "abi/abi.h"
+#include "fd.h"
 
 #define BYTES (4u << 20)
-
-static void send_fd(int sock, int fd)
-{
-	char byte = 0, control[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec io = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &io,
-			    .msg_iovlen = 1,
-			    .msg_control = control,
-			    .msg_controllen = sizeof(control) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	must(sendmsg(sock, &m, 0) == 1);
-}
-
-static int recv_fd(int sock)
-{
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec io = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &io,
-			    .msg_iovlen = 1,
-			    .msg_control = control,
-			    .msg_controllen = sizeof(control) };
-	int fd;
-
-	must(recvmsg(sock, &m, 0) == 1 && CMSG_FIRSTHDR(&m));
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
-	return fd;
-}
 
 static void say(int sock, uint32_t word)
 {
@@ -65,7 +34,7 @@ static __attribute__((noreturn)) void owner(int sock)
 	key[0] = window_create(ctx, &m, 0, BYTES / 2, ACCESS_ALL);
 	key[1] = window_create(ctx, &m, BYTES / 2, BYTES / 2, ACCESS_ALL);
 	memset(m.ptr, 0x11, BYTES);
-	send_fd(sock, domain_export(ctx));
+	must(fd_send(sock, domain_export(ctx)));
 	say(sock, key[0]);
 	say(sock, key[1]);
 	for (;;) {
@@ -113,7 +82,8 @@ int main(void)
 	close(socks[1]);
 	sock = socks[0];
 	ctx = open_on(6);
-	dom = recv_fd(sock);
+	dom = fd_recv(sock);
+	must(dom >= 0);
 	key[0] = hear(sock);
 	key[1] = hear(sock);
 	tap_ok(window_import(ctx, chip, key[0], VN_ACCESS_REMOTE_READ) == -ENOENT,

@@ -324,6 +324,7 @@ enum act { SMALL, LARGE, RING, ACTS };
 
 static enum act act; /* atomic: who stopped has read it */
 static unsigned int step;
+static uint64_t patience; /* ns: how long one waits for another */
 static bool stopped;
 static uint32_t back; /* of the victim's thread: it came back */
 
@@ -381,13 +382,26 @@ static int survive(struct rank *me)
 	return agree(me);
 }
 
+/* Long enough for what takes its time and stops nowhere. */
+static void set_patience(void)
+{
+	uint64_t start, took;
+
+	crew_make(&crew, dev, RANKS, BY_THREADS, NULL);
+	start = now_ns();
+	wrong += !all_quietly(survive, -1);
+	took = now_ns() - start;
+	crew_end(&crew);
+	patience = took * 8 > SHORT ? took * 8 : SHORT;
+}
+
 static void one_step(void)
 {
 	struct vn_config config = VN_CONFIG_INITIALIZER;
 	pthread_t thread;
 	char text[32];
 
-	config.timeout_ns = SHORT;
+	config.timeout_ns = patience;
 	snprintf(text, sizeof(text), "1:%u:hang", step);
 	setenv("VNEURON_COLL_STOP", text, 1);
 	crew_make(&crew, dev, RANKS, BY_THREADS, &config);
@@ -419,6 +433,7 @@ static void test_stopped(void)
 
 		__atomic_store_n(&act, what, __ATOMIC_RELAXED);
 		wrong = 0;
+		set_patience();
 		for (step = 1, stopped = true; stopped && !wrong; step += stride, steps++)
 			one_step();
 		tap_ok(!wrong && steps > 1,

@@ -187,6 +187,7 @@ static void test_grow(enum how how)
 /* ---- what has failed shrinks ---------------------------------------------------------------- */
 
 static bool aborts; /* QUITS: else it revokes */
+static int started; /* of the others: it does not stop them before */
 static int out[] = { QUITS };
 static const struct want less_want = { { 3, 3, 3 }, { 0, 1, 2 }, { 6, 6, 6 } };
 static const struct want same_want = { { 4, 4, 4, 4 }, { 0, 1, 2, 3 }, { 10, 10, 10, 10 } };
@@ -195,8 +196,10 @@ static const struct want same_want = { { 4, 4, 4, 4 }, { 0, 1, 2, 3 }, { 10, 10,
 static void start_without(int r)
 {
 	mine[r] = 1;
-	if (r != QUITS)
-		NCCL(ncclAllReduce(&mine[r], &total[r], 1, ncclFloat, ncclSum, parent[r], NULL));
+	if (r == QUITS)
+		return;
+	NCCL(ncclAllReduce(&mine[r], &total[r], 1, ncclFloat, ncclSum, parent[r], NULL));
+	__atomic_fetch_add(&started, 1, __ATOMIC_RELEASE);
 }
 
 static void quit_or_fail(int r)
@@ -204,6 +207,8 @@ static void quit_or_fail(int r)
 	ncclResult_t async = ncclSuccess;
 
 	if (r == QUITS) {
+		while (__atomic_load_n(&started, __ATOMIC_ACQUIRE) < QUITS)
+			sleep_ms(1);
 		sleep_ms(20);
 		NCCL(aborts ? ncclCommAbort(parent[r])
 			    : ncclCommRevoke(parent[r], NCCL_REVOKE_DEFAULT));
@@ -239,6 +244,7 @@ static void shrink_by_none(int r)
 static void stop(bool by_abort, enum how how)
 {
 	aborts = by_abort;
+	started = 0;
 	each(how, RANKS, start_without, quit_or_fail);
 	tap_ok(!taken(), "%s: others get ncclRemoteError, %s",
 	       by_abort ? "ncclCommAbort" : "ncclCommRevoke", how_name[how]);

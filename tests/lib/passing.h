@@ -3,9 +3,9 @@
 #ifndef VN_TEST_PASSING_H
 #define VN_TEST_PASSING_H
 
-#include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "../fd.h"
 #include "fixture.h"
 
 /* In a child nothing is said with tap: it dies of it. */
@@ -39,33 +39,14 @@ static UNUSED uint32_t ask(int sock, uint32_t word)
 
 static UNUSED void send_fd(int sock, int fd)
 {
-	char byte = 0, control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec io = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &io,
-			    .msg_iovlen = 1,
-			    .msg_control = control,
-			    .msg_controllen = sizeof(control) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	MUST(sendmsg(sock, &m, 0) == 1);
+	MUST(fd_send(sock, fd));
 }
 
 static UNUSED int recv_fd(int sock)
 {
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec io = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &io,
-			    .msg_iovlen = 1,
-			    .msg_control = control,
-			    .msg_controllen = sizeof(control) };
-	int fd;
+	int fd = fd_recv(sock);
 
-	MUST(recvmsg(sock, &m, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&m));
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
+	MUST(fd >= 0);
 	return fd;
 }
 

@@ -87,6 +87,38 @@ static void test_window_refused(void)
 	vn_mem_free(dev, &m);
 }
 
+/* What a context may have of memory that is not its own: whole dma-bufs count, each time. */
+static void test_cap(void)
+{
+	enum { PART = 32 << 20, MOST = VN_WINDOW_OUTSIDE_MAX / PART };
+	struct vn_mem m = take(dev, CHIP, PART);
+	uint32_t key[MOST], more, n = 0, chip = CHIP + 1;
+	uint8_t *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = vn_mem_export(dev, &m, 0, PART, 0);
+
+	NEED(fd);
+	while (n < MOST &&
+	       !vn_window_dmabuf(dev, chip, fd, PAGE, 1, VN_ACCESS_REMOTE_READ, &key[n]))
+		n++;
+	tap_ok(n == MOST, "windows on whole dma-bufs of %u MiB (%u of %u)", PART >> 20, n,
+	       (unsigned int)MOST);
+	tap_ok(vn_window_dmabuf(dev, chip, fd, 0, 1, VN_ACCESS_REMOTE_READ, &more) == -ENOSPC,
+	       "more than a context may have: %s", vn_error());
+	tap_ok(vn_window_user(dev, chip, p, 1, FULL_ACCESS, &more) == -ENOSPC,
+	       "nor a byte of its memory: %s", vn_error());
+	NEED(vn_window_invalidate(dev, chip, key[--n]));
+	tap_ok(!vn_window_user(dev, chip, p, 1, FULL_ACCESS, &more) &&
+		       vn_window_dmabuf(dev, chip, fd, 0, 1, VN_ACCESS_REMOTE_READ, &key[n]) ==
+			       -ENOSPC,
+	       "which there is room for when one is given back, and for no dma-buf then");
+	NEED(vn_window_invalidate(dev, chip, more));
+	while (n)
+		NEED(vn_window_invalidate(dev, chip, key[--n]));
+	munmap(p, PAGE);
+	close(fd);
+	vn_mem_free(dev, &m);
+}
+
 /* ---- another process --------------------------------------------------------------------- */
 
 enum { MAP = 1, WRITE, READ, LENGTH, MAP_RW, REOPEN, SYNC, LEAVE };
@@ -537,6 +569,7 @@ int main(void)
 	}
 	test_refused();
 	test_window_refused();
+	test_cap();
 	test_importers();
 	test_drain();
 	test_busy();
