@@ -147,20 +147,21 @@ static inline void vn_count_out(struct vn_window *w, u64 bytes)
 #define VN_STREAM_PIECE	(256u << 10)
 
 /*
- * Whether it goes around the caches: when it, or what was submitted together with it, were
- * the others like it, would push itself out of them.
+ * Whether it goes around the caches. A launch reads again what it wrote, and does when all of
+ * it is more than they hold; others do when they, or what was submitted together with them,
+ * were it all alike, would take half of that: they are not alone there.
  */
 static inline bool vn_streams(const struct vn_runner *r, const struct vn_env *env,
 			      const struct vn_desc *d)
 {
-	u64 cost = env->volume;
+	u64 cost;
 
-	if (!cost) {
-		cost = vn_desc_cost(d);
-		if (cost >= VN_STREAM_PIECE)
-			cost *= env->burst ?: 1;
-	}
-	return cost > r->stream_bytes;
+	if (env->volume)
+		return env->volume > r->stream_bytes;
+	cost = vn_desc_cost(d);
+	if (cost >= VN_STREAM_PIECE)
+		cost *= env->burst ?: 1;
+	return cost >= r->stream_bytes / 2;
 }
 
 /* exec_copy.c */
