@@ -2,8 +2,8 @@
 /*
  * Everything that lies in shared memory changes between two turns: indexes, descriptors,
  * completions, operand tables; windows and plans come and go. Three queues, taken in turn
- * by the scheduler. A turn ends, the device keeps to its own indexes, and its queues are
- * READY or in ERROR.
+ * by the scheduler; the second one is told of what is written with an immediate. A turn ends,
+ * the device keeps to its own indexes, and its queues are READY or in ERROR.
  *
  * An input: actions, a byte each, and what each wants behind it.
  */
@@ -81,6 +81,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	s = small_new();
 	for (u32 i = 0; i < QUEUES; i++)
 		rig[i] = rig_new(s->w, i, DEPTH);
+	small_receive(s, rig[1], 1);
 	make_plans();
 	return 0;
 }
@@ -106,6 +107,8 @@ static enum vn_run turn(struct rig *g, u64 budget)
 
 	res = rig_turn(g, s->r, ++now, budget, plans, SMALL_PLANS);
 	look(g);
+	if (small_posted(s))
+		vn_sched_ready(&sched, &s->receiver->q);
 	/* No more than the ring holds, whatever its tail says. */
 	MUST(g->q.sq_head - head <= DEPTH);
 	MUST(g->q.seq - seq <= DEPTH + 1);
@@ -227,6 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		clear(rig[i]);
 	sched = (struct vn_sched){ 0 };
 	s->r->signalled = false;
+	small_posted(s);
 	for (u32 i = 0; i < SMALL_PLANS; i++)
 		MUST(!plan[i].running);
 	small_check(s);

@@ -17,11 +17,14 @@
 #define SMALL_OWN 16384u
 #define SMALL_EDGE 512u
 #define SMALL_PLANS 4u
+/* What is told a queue: so many wait, with that for user_data. */
+#define SMALL_INBOX 4u
+#define SMALL_DATA 0x1b0cull
 /* So many turns without an end are one too many: there is not so much memory to go through. */
 #define SMALL_TURNS 100000u
 
 enum small_window {
-	SMALL_ALL, /* chip 0: everything */
+	SMALL_ALL, /* chip 0: everything; bound to a queue, if there is one (small_receive()) */
 	SMALL_READ, /* chip 1 */
 	SMALL_WRITE, /* chip 2 */
 	SMALL_ATOMIC, /* chip 3 */
@@ -55,14 +58,20 @@ struct small {
 	struct vn_hbm *hbm[SMALL_KEYS];
 	u32 key[SMALL_KEYS];
 	bool renewed;
+	struct rig *receiver;
+	struct vn_inbox inbox, *posts;
+	struct vn_arrival slot[SMALL_INBOX];
 };
 
 /* A key of that window. */
 static inline void small_open(struct small *s, u32 i)
 {
 	struct vn_window_table *t = s->w->domain.chip[small_rows[i].chip];
+	u32 status;
 
 	s->key[i] = vn_table_open(t, s->hbm[i], 0, small_rows[i].bytes, small_rows[i].access, NULL);
+	if (i == SMALL_ALL && s->receiver)
+		vn_table_bind(vn_table_find(t, s->key[i], &status), &s->inbox, SMALL_DATA);
 }
 
 /* Another one; what went by the old one is gone. */
@@ -115,6 +124,34 @@ static inline struct small *small_new(void)
 	}
 	small_open_all(s);
 	return s;
+}
+
+/* Of chip 0, or any: writes to SMALL_ALL with an immediate are told to its queue from now on. */
+static UNUSED void small_receive(struct small *s, struct rig *g, u32 chip)
+{
+	s->receiver = g;
+	vn_inbox_init(&s->inbox, s->slot, SMALL_INBOX, chip, &s->posts);
+	vn_queue_receive(&g->q, &s->inbox);
+	small_open_all(s);
+}
+
+/* Has it been told anything since this was asked? */
+static UNUSED bool small_posted(struct small *s)
+{
+	struct vn_inbox *b = vn_inbox_posted(&s->posts);
+
+	MUST(!b || (b == &s->inbox && !b->next));
+	if (b)
+		vn_inbox_let_go(b);
+	s->r->posted = false;
+	return b;
+}
+
+/* An arrival that makes sense. */
+static UNUSED void small_arrival(const struct small *s, const struct vn_cqe *e)
+{
+	MUST(e->seq & VN_CQE_ARRIVAL && !e->status && e->user_data == SMALL_DATA);
+	MUST(e->result == s->key[SMALL_ALL] && e->bytes <= small_rows[SMALL_ALL].bytes);
 }
 
 static inline void small_reset(struct small *s)
