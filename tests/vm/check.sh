@@ -33,7 +33,7 @@ debug | kcsan)
 	# Less memory is looked through for leaks in less time.
 	cpus=4 mem=3G seconds=2700
 	# Rounds that look for what is left behind: make soak does them for long.
-	export VN_ROUNDS=5 VN_LOADS=5 VN_OPENS=20
+	export VN_LOADS=5 VN_OPENS=20
 	halves=('abi kernel' 'load lib cli numa') ;;
 esac
 
