@@ -7,6 +7,10 @@
 . "$(dirname "$0")/lib.sh"
 without_module
 
+# How many cells are left out where each takes a second.
+case ${VN_KERNEL:-} in
+debug | kcsan)	export VN_ONE_IN=${VN_ONE_IN:-80} ;;
+esac
 load sleds=4 chips_per_sled=2 spares=2 faults=1 hbm=64M
 ok $? "a small machine, with two spare sleds"
 VNEURON_DEVICE=$node VN_QUICK=${VN_QUICK-1} "$VN_BUILD/tests/lib/drain_matrix_test" >"$tmp/matrix" 2>&1

@@ -7,7 +7,7 @@
  * sum wrong, and what is taken of HBM as before.
  *
  * Who drains is another process, which stops itself (VNEURON_DRAIN_STOP). Without VN_QUICK
- * all of it; else each step once, each fault once, and one in twenty, from VN_SEED.
+ * all of it; else each step once, each fault once, and one in VN_ONE_IN (20), from VN_SEED.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -527,7 +527,8 @@ static bool own_disk(void)
 
 static void test_matrix(bool full_disk)
 {
-	const char *seed = getenv("VN_SEED");
+	const char *seed = getenv("VN_SEED"), *one_in = getenv("VN_ONE_IN");
+	uint32_t share = one_in && atoi(one_in) > 0 ? (uint32_t)atoi(one_in) : 20;
 	uint64_t x = seed ? strtoull(seed, NULL, 10) : now_ns() % 1000000;
 	unsigned int cells = 0, failed = 0, all_sums = 0;
 
@@ -539,7 +540,7 @@ static void test_matrix(bool full_disk)
 
 				if (f == DISK_FULL && !full_disk)
 					continue;
-				if (quick() && !once && (n * 2654435761u + x) % 20)
+				if (quick() && !once && (n * 2654435761u + x) % share)
 					continue;
 				cells++;
 				failed += !run_cell(&transition[t], p, (enum fault)f);
