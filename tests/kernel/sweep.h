@@ -14,6 +14,7 @@
 
 /* So many one after the other; of what has more (the pages of a mapping), one in some. */
 #define EACH_ONE 160u
+#define EACH_OF_ALL 24u /* when all behind it fail, too: these differ less */
 
 struct row {
 	const char *name;
@@ -110,7 +111,7 @@ TAP_FN struct swept sweep(const struct row *r)
 
 	while (sweep_once(r, &s, n)) {
 		before = n;
-		n += n < EACH_ONE ? 1 : 1 + n / 16;
+		n += n < (nth.all ? EACH_OF_ALL : EACH_ONE) ? 1 : 1 + n / 16;
 		if (n > before + 1)
 			snprintf(some, sizeof(some), " tried of %u", n - 1);
 	}
