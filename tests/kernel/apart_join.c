@@ -223,6 +223,8 @@ static void rank_0_dies(void)
 	one = try_start(3, 1, plain);
 	two = try_start(3, 2, plain);
 	await_knocks(2);
+	/* They have said who they are, too. */
+	sleep_ms(200);
 	kill(zero->pid, SIGKILL);
 	tries_wait();
 	tap_ok(told(one, -ECONNRESET, "rank 0 is gone") & told(two, -ECONNRESET, "rank 0 is gone"),

@@ -392,7 +392,7 @@ static void set_patience(void)
 	wrong += !all_quietly(survive, -1);
 	took = now_ns() - start;
 	crew_end(&crew);
-	patience = took * 8 > SHORT ? took * 8 : SHORT;
+	patience = took * 3 > SHORT ? took * 3 : SHORT;
 }
 
 static void one_step(void)
