@@ -28,7 +28,7 @@ struct vn_runner {
 	u8 *scratch;			/* VN_SCRATCH_BYTES, 64-byte aligned */
 	u64 chunk_bytes;		/* memory touched per chunk, about */
 	u64 chunk_macs;			/* multiply-adds per chunk, about */
-	u64 stream_bytes;		/* transfers above this go around the caches */
+	u64 stream_bytes;		/* what caches hold: vn_streams(), lookup.h */
 	u64 descs;			/* descriptors finished */
 	u32 fenced;			/* times it was kept out of HBM; the shell clears it */
 	u32 slow_us;			/* it is to rest so long; the shell clears it */
