@@ -31,10 +31,10 @@ esac
 case $kernel in
 debug | kcsan)
 	# Less memory is looked through for leaks in less time.
-	cpus=4 mem=3G seconds=2700
+	cpus=4 mem=3G seconds=3300
 	# Rounds that look for what is left behind: make soak does them for long.
 	export VN_LOADS=5 VN_OPENS=20
-	halves=('abi kernel' 'load lib cli numa') ;;
+	halves=('kernel' 'load abi lib cli numa') ;;
 esac
 
 # Keeps the counts, and the status of that guest, 0 if all is well.
