@@ -280,8 +280,7 @@ static void watched_copy(void *dst, const void *src, u64 bytes, bool stream)
 }
 
 /* So many copies are submitted together; *n of them went around the caches. */
-static void burst(struct rig *g, struct vn_runner *r, struct ram m[2], u32 many, u64 bytes,
-		  u32 *n)
+static void burst(struct rig *g, struct vn_runner *r, struct ram m[2], u32 many, u64 bytes, u32 *n)
 {
 	struct vn_cqe e;
 	u32 good = 0;
