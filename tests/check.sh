@@ -55,7 +55,7 @@ threaded=$(cd tests/engine && grep -l pthread_create -- *_test.c)
 VN_QUICK=1 run --home engine-tsan $(printf "$B/tsan/tests/engine/%s " ${threaded//.c/})
 
 if [ "$(tests/vm/home.sh)" = host ]; then
-	kernels='host'
+	kernels=host
 else
 	kernels='6.1 6.12'
 fi
@@ -69,25 +69,22 @@ guest() {
 	VN_LAUNCH_RANKS=${VN_LAUNCH_RANKS:-12} tests/launch/check.sh "${kernels%% *}" || status=1
 	return $status
 }
-guests=()
-begin() {
-	guest "$1" >"$B/check-$1.log" 2>&1 &
-	guests+=($!)
-}
-
 # An emulated guest keeps about one core busy, and what is embedded waits more than it works.
+guests=()
 for kernel in $kernels; do
-	begin "$kernel"
+	guest "$kernel" >"$B/check-$kernel.log" 2>&1 &
+	guests+=($!)
 done
+
 say embedded
-export VN_BUILD=$top/$B
-embedded() { VNEURON_DEVICE=embedded "$@"; }
-VN_QUICK=1 embedded beside embedded-asan "$B"/asan/tests/lib/*_test
-embedded run --home embedded "$B"/tests/lib/*_test
+export VNEURON_DEVICE=embedded VN_BUILD=$top/$B
+VN_QUICK=1 beside embedded-asan "$B"/asan/tests/lib/*_test
+run --home embedded "$B"/tests/lib/*_test
 joined
-embedded beside cli tests/cli/*_test.sh
-VN_QUICK=1 embedded run --home embedded-tsan "$B"/tsan/tests/lib/*_test
+beside cli tests/cli/*_test.sh
+VN_QUICK=1 run --home embedded-tsan "$B"/tsan/tests/lib/*_test
 joined
+unset VNEURON_DEVICE
 
 say "kernel home, $kernels"
 for kernel in $kernels; do

@@ -19,7 +19,7 @@ struct vn_env {
 	const struct vn_operand *params;	/* of a launch, or NULL */
 	u64 base;				/* of relative semaphore values */
 	u64 volume;				/* bytes a launch touches in all, or 0 */
-	u32 burst;				/* submitted together: so many; 0: a launch */
+	u32 burst;				/* so many were submitted together; 0: one */
 	u32 chip;
 	u32 flow;
 };

@@ -279,8 +279,8 @@ static void watched_copy(void *dst, const void *src, u64 bytes, bool stream)
 	beneath->copy(dst, src, bytes, stream);
 }
 
-/* So many copies are submitted together; *n of them went around the caches. */
-static void burst(struct rig *g, struct vn_runner *r, struct ram m[2], u32 many, u64 bytes, u32 *n)
+/* So many copies are submitted together: how many of them went around the caches. */
+static u32 burst(struct rig *g, struct vn_runner *r, struct ram m[2], u32 many, u64 bytes)
 {
 	struct vn_cqe e;
 	u32 good = 0;
@@ -293,7 +293,7 @@ static void burst(struct rig *g, struct vn_runner *r, struct ram m[2], u32 many,
 		;
 	while (rig_pop(g, &e))
 		good += !e.status;
-	*n = good == many && copies == many ? streamed : ~0u;
+	return good == many && copies == many ? streamed : ~0u;
 }
 
 static void test_streams(struct world *w, struct vn_runner *r)
@@ -301,7 +301,7 @@ static void test_streams(struct world *w, struct vn_runner *r)
 	struct rig *g = rig_new(w, 1, 64);
 	struct ram m[2] = { mem(w, 1, 16 << 20), mem(w, 1, 16 << 20) };
 	u64 chunk = r->chunk_bytes, stream = r->stream_bytes;
-	u32 together, few, small, alone = 0, large, n;
+	u32 together, few, small, alone = 0, large;
 
 	beneath = r->ops;
 	watched = *beneath;
@@ -310,16 +310,14 @@ static void test_streams(struct world *w, struct vn_runner *r)
 	r->chunk_bytes = 32 << 20;
 	r->stream_bytes = 2 * (18 << 20); /* half of it, read and written */
 	scramble(m[0].ptr, m[0].bytes);
-	burst(g, r, m, 32, 512 << 10, &together);
+	together = burst(g, r, m, 32, 512 << 10);
 	tap_ok(together == 32 && !memcmp(m[0].ptr, m[1].ptr, 16 << 20),
 	       "what is submitted together goes around the caches together (%u of 32)", together);
-	burst(g, r, m, 16, 512 << 10, &few);
-	burst(g, r, m, 64, 64 << 10, &small);
-	for (u32 i = 0; i < 32; i++) {
-		burst(g, r, m, 1, 512 << 10, &n);
-		alone += n;
-	}
-	burst(g, r, m, 1, 9 << 20, &large);
+	few = burst(g, r, m, 16, 512 << 10);
+	small = burst(g, r, m, 64, 64 << 10);
+	for (u32 i = 0; i < 32; i++)
+		alone += burst(g, r, m, 1, 512 << 10);
+	large = burst(g, r, m, 1, 9 << 20);
 	tap_ok(!few && !small && !alone && large == 1,
 	       "not what fits (%u), short ones (%u), one after another (%u), but a large one (%u)",
 	       few, small, alone, large);

@@ -126,7 +126,7 @@ static inline struct small *small_new(void)
 	return s;
 }
 
-/* Of chip 0, or any: writes to SMALL_ALL with an immediate are told to its queue from now on. */
+/* That queue, of that chip, is told of what is written to SMALL_ALL with an immediate. */
 static UNUSED void small_receive(struct small *s, struct rig *g, u32 chip)
 {
 	s->receiver = g;

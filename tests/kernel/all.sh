@@ -76,7 +76,7 @@ debug | kcsan)
 	# shellcheck disable=SC2086 # lists
 	lib=$(printf '%s\n' $lib | grep -vE "/($above|journal.*)_test")
 	# shellcheck disable=SC2086 # lists
-	rest=$(printf '%s\n' $rest | grep -vE '/(ranks|apart|apart_(c|j|m|o|p).*)\.sh')
+	rest=$(printf '%s\n' $rest | grep -vE '/(ranks|apart(_(calls|join|many|mixed|onesided|pair))?)\.sh')
 	# shellcheck disable=SC2086 # lists
 	cli=$(printf '%s\n' $cli | grep -vE '/(coll|tune|train|world)_test') ;;
 esac

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 without_module
 
-# How many cells are left out where each takes a second.
+# Fewer cells where each takes a second.
 case ${VN_KERNEL:-} in
 debug | kcsan)	export VN_ONE_IN=${VN_ONE_IN:-80} ;;
 esac

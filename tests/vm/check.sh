@@ -34,7 +34,9 @@ debug | kcsan)
 	cpus=4 mem=3G seconds=3300
 	# Rounds that look for what is left behind: make soak does them for long.
 	export VN_LOADS=5 VN_OPENS=20
-	halves=('kernel' 'load abi lib cli numa') ;;
+	halves=('kernel' 'load abi lib cli numa')
+	# See all.sh.
+	[ -z "${VN_ALL:-}" ] || seconds=$((4 * seconds)) ;;
 esac
 
 # Keeps the counts, and the status of that guest, 0 if all is well.
