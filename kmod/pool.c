@@ -89,17 +89,18 @@ struct vn_runner *vn_pool_get(bool killable)
 {
 	unsigned int state = killable ? TASK_KILLABLE : TASK_IDLE;
 	struct want w = { .task = current };
+	struct vn_runner *r = NULL;
 
 	spin_lock(&free_lock);
 	if (nfree) {
 		WRITE_ONCE(nfree, nfree - 1);
-		w.got = free[nfree];
+		r = free[nfree];
 	} else {
 		list_add_tail(&w.on, &wants);
 	}
 	spin_unlock(&free_lock);
-	if (w.got)
-		return w.got;
+	if (r)
+		return r;
 
 	for (;;) {
 		set_current_state(state);

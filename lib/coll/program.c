@@ -333,6 +333,20 @@ int coll_launch(struct coll_team *t, const struct coll_shape *shape, uint64_t se
 	return err;
 }
 
+/*
+ * A queue that stopped with nothing under way (its chip was reset) completes nothing of what it
+ * got since. team.lock held. The status, and the first that waits for it.
+ */
+static uint32_t stopped(const struct coll_team *t, uint64_t *seq)
+{
+	const struct vn_lib_queue *q = t->queue;
+
+	if (t->launched == t->reaped || !coll_stream_failed(t->queue))
+		return VN_OK;
+	*seq = q->sq[(q->sq_tail - (t->launched - t->reaped)) & (q->depth - 1)].user_data;
+	return __atomic_load_n(&q->ring->error_status, __ATOMIC_RELAXED);
+}
+
 /* Takes what came back; team.lock held. Returns the status of a launch that failed. */
 static uint32_t reap(struct coll_team *t, uint64_t *seq)
 {
@@ -354,7 +368,7 @@ static uint32_t reap(struct coll_team *t, uint64_t *seq)
 			__atomic_store_n(&s->state, coll_state(e.user_data, COLL_DONE),
 					 __ATOMIC_SEQ_CST);
 	}
-	return VN_OK;
+	return stopped(t, seq);
 }
 
 bool coll_device(struct coll_team *t)

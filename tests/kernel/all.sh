@@ -57,7 +57,7 @@ cli=$(ls tests/cli/*_test.sh | grep -vE '/(install|nccl|man)_test')
 		grep -E '/(commands|json|objects|ranks|sled|fault|export|pid)_test')
 # Collectives stand on the calls alone.
 above='accel|blocks|calls|collective|communicator|kin|matrix|nccl|nccl_kin|onesided|onesided_refused'
-above+='|order|pair|pair_refused|persistent|random|ranks|tuner'
+above+='|order|pair|pair_refused|persistent|random|ranks|reset_coll|tuner'
 # These are of the embedded device, wherever they run.
 lib=$(ls "$VN_BUILD"/tests/lib/*_test |
 	grep -vE '/(numa|journal_drain|journal_restore|flip|liar|nested|control.*)_test')

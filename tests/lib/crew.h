@@ -21,6 +21,7 @@ struct rank {
 	int number;
 	vn_comm_t comm;
 	int (*fn)(struct rank *me);
+	void *arg; /* the test's */
 	int err; /* of crew_run() */
 	char text[512]; /* and what it says */
 	pthread_t thread;

@@ -2,15 +2,12 @@
 /*
  * A chip is reset under load. All that runs there stops with VN_CHIP_RESET, and launches
  * with a program there; keys on it are stale; HBM, mappings and everybody else are as they
- * were, and the owners go on. Again and again, under writers, waiters, launches,
- * collectives and a drain of the chip's sled: who is on other chips sees no error and no
+ * were, and the owners go on. Again and again, under writers, waiters, launches
+ * and a drain of the chip's sled: who is on other chips sees no error and no
  * wrong byte.
  */
 #include <pthread.h>
 
-#include <vneuron/coll.h>
-
-#include "crew.h"
 #include "faults.h"
 #include "home.h"
 
@@ -179,35 +176,6 @@ static void test_waiters(void)
 	NEED(vn_mem_free(dev, &there));
 }
 
-/* ---- collectives ---------------------------------------------------------------------------- */
-
-static int sum_once(struct rank *me)
-{
-	int32_t mine = me->number + 1, sum = 0;
-	int err = vn_all_reduce(&mine, &sum, 1, VN_INT32, VN_SUM, me->comm, NULL)
-			  ?: vn_comm_sync(me->comm, LONG);
-
-	return err ?: sum == me->crew->ranks * (me->crew->ranks + 1) / 2 ? 0 : -EBADMSG;
-}
-
-static void test_ranks(void)
-{
-	struct vn_config config = VN_CONFIG_INITIALIZER;
-	static struct crew crew;
-	unsigned int wrong = 0;
-
-	config.timeout_ns = LONG;
-	config.way = VN_WAY_PLAN;
-	for (int i = 0; i < 2; i++) {
-		crew_make(&crew, dev, 2 * (int)per_sled, BY_THREADS, &config);
-		wrong += crew_run(&crew, sum_once) != 0;
-		NEED(reset_chip());
-		for (int r = 0; r < crew.ranks; r++)
-			vn_comm_abort(crew.rank[r].comm);
-	}
-	tap_ok(!wrong, "after a reset a new communicator works");
-}
-
 /* ---- under load ----------------------------------------------------------------------------- */
 
 /* A tenant of a chip, with what happened to it. */
@@ -337,7 +305,6 @@ int main(void)
 	test_keys();
 	test_cached();
 	test_waiters();
-	test_ranks();
 	test_load(false);
 	test_load(true);
 	vn_close(dev);
