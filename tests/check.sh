@@ -40,7 +40,7 @@ asan='-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-f
 tsan='-O1 -g1 -fsanitize=thread -Wno-tsan'
 
 say build
-$make --no-print-directory "$jobs" tests modules
+$make --no-print-directory "$jobs" CFLAGS='-O2 -g1' tests modules
 $make --no-print-directory "$jobs" B="$B/asan" CFLAGS="$asan" engine-tests lib-tests fuzz-tests
 $make --no-print-directory "$jobs" B="$B/tsan" CFLAGS="$tsan" engine-tests lib-tests
 

@@ -22,7 +22,7 @@ part() {
 	*)		return 0 ;;
 	esac
 	case ${VN_KERNEL:-} in
-	debug | kcsan)	limit=900 ;;
+	debug | kcsan)	limit=1200 ;;
 	esac
 	echo "== $label"
 	tests/run.sh --home "$label" --timeout $limit "$@" || failed=1

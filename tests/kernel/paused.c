@@ -11,7 +11,7 @@
 
 #include "lib/fixture.h"
 
-#define BYTES (32ull << 20)
+#define BYTES (8ull << 20)
 #define TRIES 30u
 /* In one pause: more than can have come before the writer was at the fence. */
 #define ENOUGH 5u
