@@ -439,11 +439,12 @@ bool vn_queue_clear(struct vn_queue *q)
 	WRITE_ONCE(q->cq_shown, 0);
 	WRITE_ONCE(q->seq, 0ull);
 	q->arrived = 0;
-	q->backlog = false;
+	WRITE_ONCE(q->backlog, false); /* others look */
 	q->stalls = 0;
 	q->full = false;
 	WRITE_ONCE(q->active, false);
-	memset(q->ring, 0, sizeof(*q->ring));
+	for (u32 i = 0; i < sizeof(*q->ring) / 8; i++)
+		WRITE_ONCE(((u64 *)q->ring)[i], 0ull);
 	WRITE_ONCE(q->ring->flags, VN_RING_NEED_WAKEUP);
 	WRITE_ONCE(q->state, VN_QUEUE_READY);
 	if (q->inbox) {

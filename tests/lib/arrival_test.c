@@ -393,7 +393,8 @@ static void *blow(void *arg)
 						   e.status != VN_STALE_KEY;
 				got = 8;
 			}
-			if (vn_queue_ring(q)->state == VN_QUEUE_ERROR)
+			if (__atomic_load_n(&vn_queue_ring(q)->state, __ATOMIC_ACQUIRE) ==
+			    VN_QUEUE_ERROR)
 				break;
 		}
 		vn_queue_reset(q);

@@ -175,7 +175,7 @@ static uint64_t wrong(const struct test *t, int r)
 	uint64_t es = vn_type_size(t->op.type), bad = 0, most;
 	uint64_t n = blocks(t->op.op, t->ranks, false) * t->op.count;
 	char *send, *recv, want[RUN * 8], end[16];
-	int v;
+	int v = 0;
 
 	buffers(t, r, &send, &recv);
 	memset(end, 0x5a, sizeof(end));
