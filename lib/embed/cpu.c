@@ -119,7 +119,9 @@ void embed_mem_begin(void *c, char *const *to, uint32_t n, uint64_t bytes)
 	u32 us;
 
 	embed_gate_enter();
-	if (!READ_ONCE(ctx->dev->moving) || !bytes || (n == 1 && is_calm(ctx->dev, to[0], bytes)))
+	/* Pairs with the end of what moved: where the bytes are now is seen. */
+	if (!vn_load_acquire(&ctx->dev->moving) || !bytes ||
+	    (n == 1 && is_calm(ctx->dev, to[0], bytes)))
 		return;
 	embed_gate_leave();
 	us = begin_slowly(ctx, to, n, bytes);
