@@ -6,7 +6,8 @@
  * An input: 8 bytes (struct head), `table` operands of 16 bytes that lie at the beginning of
  * the chip's own memory, then descriptors of 64 bytes.
  *
- * A queue of the last chip is told of what is written with an immediate.
+ * A queue that does nothing else is told of what is written with an immediate (one that tells
+ * itself may have heard of it when it ends: ring_fuzz).
  */
 #include "small.h"
 
@@ -32,7 +33,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	s = small_new();
 	for (u32 c = 0; c < SMALL_CHIPS; c++)
 		rig[c] = rig_new(s->w, c, DEPTH);
-	small_receive(s, rig[SMALL_CHIPS - 1], SMALL_CHIPS - 1);
+	small_receive(s, rig_new(s->w, SMALL_CHIPS - 1, DEPTH), SMALL_CHIPS - 1);
 	return 0;
 }
 
