@@ -18,6 +18,7 @@ static struct vn_mem m;
 static bool stop; /* atomic */
 static uint64_t exports, refused, wrong; /* the exporter's */
 static uint32_t tries; /* atomic: both */
+static uint32_t within; /* atomic: of these, since the last drain began */
 
 static bool stopped(void)
 {
@@ -39,11 +40,14 @@ static void write_through(int fd, uint64_t number)
 
 static void *export_on(void *arg)
 {
+	uint32_t longer;
+
 	(void)arg;
 	while (!stopped()) {
 		int fd = vn_mem_export(dev, &m, 0, MEM_BYTES, VN_EXPORT_WRITE);
 
 		__atomic_fetch_add(&tries, 1, __ATOMIC_RELAXED);
+		longer = 1 + __atomic_fetch_add(&within, 1, __ATOMIC_RELAXED);
 		if (fd < 0) {
 			wrong += fd != -EBUSY || in_kernel(dev);
 			refused++;
@@ -52,8 +56,8 @@ static void *export_on(void *arg)
 			close(fd);
 			wrong += ((uint64_t *)m.ptr)[0] != exports;
 		}
-		/* Longer without than with one, so that a drain can end. */
-		sleep_ms(1 + (int)(rnd() % 60));
+		/* Longer and longer without one, so that a drain can end however slow it is. */
+		sleep_ms(1 + (int)(rnd() % (60 * longer)));
 	}
 	return NULL;
 }
@@ -108,6 +112,7 @@ int main(void)
 		int err;
 
 		write_others();
+		__atomic_store_n(&within, 0, __ATOMIC_RELAXED);
 		err = vn_sled_drain(dev, sled, &c, NULL);
 		busy += err == -EBUSY;
 		if (err != -EBUSY)

@@ -101,12 +101,17 @@ struct seen {
 static int when_slow(void *arg, const struct vn_drain_report *r)
 {
 	struct seen *s = arg;
+	uint64_t again;
 
 	s->slow_us = r->last.slow_us;
 	if (s->slow_us < LONG_US)
 		return 0;
 	sleep_ms(100);
+	/* Twice: the machine may be busy with something else. */
 	s->done = watch();
+	again = watch();
+	if (again > s->done)
+		s->done = again;
 	return -ECANCELED;
 }
 
