@@ -64,21 +64,20 @@ lib=$(ls "$VN_BUILD"/tests/lib/*_test |
 # In make check each of the two kernels has its part of what is the same on both; those that
 # look for mistakes take ten times as long, and leave out what stands on the calls alone.
 # VN_ALL=1: all of it.
+# shellcheck disable=SC2086 # lists
 case ${VN_ALL:+all}${VN_KERNEL:-} in
 6.1)
-	# shellcheck disable=SC2086 # lists
 	rest=$(printf '%s\n' $rest | grep -vE '/(ranks|apart_.*)\.sh') ;;
 6.12)
-	# shellcheck disable=SC2086 # lists
-	lib=$(printf '%s\n' $lib | grep -vE "/($above|journal.*)_test")
 	rest=$(printf '%s\n' $rest | grep -vE '/sled\.sh') ;;
 debug | kcsan)
-	# shellcheck disable=SC2086 # lists
-	lib=$(printf '%s\n' $lib | grep -vE "/($above|journal.*)_test")
-	# shellcheck disable=SC2086 # lists
 	rest=$(printf '%s\n' $rest | grep -vE '/(ranks|apart(_(calls|join|many|mixed|onesided|pair))?)\.sh')
-	# shellcheck disable=SC2086 # lists
 	cli=$(printf '%s\n' $cli | grep -vE '/(coll|tune|train|world)_test') ;;
+esac
+# shellcheck disable=SC2086 # a list
+case ${VN_ALL:+all}${VN_KERNEL:-} in
+6.12 | debug | kcsan)
+	lib=$(printf '%s\n' $lib | grep -vE "/($above|journal.*)_test") ;;
 esac
 
 # shellcheck disable=SC2086 # lists
