@@ -274,21 +274,38 @@ static void make_no_sense(struct vn_nl *nl, struct dump *d)
 	d->err = vn_fail(-EPROTO, "%s: the answer of %s makes no sense", d->what, nl->who);
 }
 
+/*
+ * What is before the attributes of a refusal. The kernel sends our own message back, unless it
+ * says it has not; -1: there is less than that.
+ */
+static int before_attributes(struct nlmsghdr *h)
+{
+	const struct nlmsgerr *e = nlmsg_data(h);
+	uint32_t room = (uint32_t)nlmsg_datalen(h) - sizeof(*e), ours;
+
+	if (h->nlmsg_flags & NLM_F_CAPPED)
+		return sizeof(*e);
+	ours = e->msg.nlmsg_len - sizeof(e->msg);
+	return e->msg.nlmsg_len < sizeof(e->msg) || ours > room ? -1 : (int)(sizeof(*e) + ours);
+}
+
 /* The end of a request, or why there is none; 0 is a plain yes. */
 static void take_error(struct vn_nl *nl, struct dump *d, struct nlmsghdr *h)
 {
 	const struct nlmsgerr *e = nlmsg_data(h);
-	int hlen = sizeof(*e);
+	int hlen;
 
 	d->done = true;
-	if (nlmsg_datalen(h) < hlen || e->error > 0 || e->error < -ERRNO_MOST) {
+	if (nlmsg_datalen(h) < (int)sizeof(*e) || e->error > 0 || e->error < -ERRNO_MOST) {
 		make_no_sense(nl, d);
 		return;
 	}
-	/* The kernel sends our own message back, unless it says it has not. */
-	if (!(h->nlmsg_flags & NLM_F_CAPPED))
-		hlen += (int)(e->msg.nlmsg_len - sizeof(e->msg));
-	if (e->error && !d->err)
+	if (!e->error || d->err)
+		return;
+	hlen = before_attributes(h);
+	if (hlen < 0)
+		make_no_sense(nl, d);
+	else
 		refused(nl, d, h, hlen, e->error);
 }
 
