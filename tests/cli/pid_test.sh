@@ -120,9 +120,14 @@ bad 1 "pid:$pid: no such process$" "after that there is nothing to be seen" stat
 [ ! -e "$XDG_RUNTIME_DIR/vneuron/$pid" ]
 ok $? "nor a socket"
 
-# A chip it trains on is reset under it.
+# A chip it trains on is reset under it; between two steps nothing runs there.
+ended() {
+	run chip reset 7
+	! kill -0 $pid 2>/dev/null
+}
 seen -e 100000
 good "chip reset" chip reset 7
+until_so ended
 wait $pid
 [ $? != 0 ] && grep -q 'the chip was reset' "$tmp/train"
 ok $? "ends what runs there: $(tail -1 "$tmp/train")"
