@@ -12,12 +12,15 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "control.h"
 #include "error.h"
 #include "home.h"
 
+/* What is between the name of a socket and its listening takes less. */
+#define ABOUT_MS 500
 /* Connections that may wait to be accepted. */
 #define BACKLOG 64
 /* How long an answer may take that is a matter of moments, and a process may be stopped. */
@@ -133,6 +136,18 @@ static uid_t owner_of(uint32_t pid)
 	return stat(path, &st) ? geteuid() : st.st_uid;
 }
 
+/* The same, of a process that may be about to listen. */
+static int connect_soon(const struct sockaddr_un *at, uint32_t pid, int *to)
+{
+	int err = connect_to(at, to);
+
+	for (int ms = 0; err == -ECONNREFUSED && ms < ABOUT_MS && alive(pid); ms++) {
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+		err = connect_to(at, to);
+	}
+	return err;
+}
+
 /* At one place; -ENOENT: not there. */
 static int connect_at(const char *dir, uint32_t pid, uint32_t number, struct vn_control_link *to)
 {
@@ -143,9 +158,9 @@ static int connect_at(const char *dir, uint32_t pid, uint32_t number, struct vn_
 
 	if (err)
 		return err;
-	err = connect_to(&at, &to->fd);
+	err = connect_soon(&at, pid, &to->fd);
 	if (err == -ECONNREFUSED) {
-		/* Of an earlier process of that number; or it is about to listen. */
+		/* Of an earlier process of that number. */
 		if (!alive(pid))
 			unlink(at.sun_path);
 		return -ENOENT;

@@ -84,8 +84,11 @@ static struct holder liar(const struct lie *lie)
 	if (!h.pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		snprintf(at.sun_path, sizeof(at.sun_path), "%s/vneuron/%d", dir, getpid());
-		if (bind(fd, (struct sockaddr *)&at, sizeof(at)) || listen(fd, 1) ||
-		    write(p[1], "", 1) != 1)
+		if (bind(fd, (struct sockaddr *)&at, sizeof(at)) || write(p[1], "", 1) != 1)
+			_exit(1);
+		/* Who comes before it listens comes again. */
+		sleep_ms(20);
+		if (listen(fd, 1))
 			_exit(1);
 		for (;;)
 			answer(accept(fd, NULL, NULL), lie);
