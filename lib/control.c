@@ -136,7 +136,7 @@ static uid_t owner_of(uint32_t pid)
 	return stat(path, &st) ? geteuid() : st.st_uid;
 }
 
-/* The same, of a process that may be about to listen. */
+/* Connects to a process that may be about to listen. */
 static int connect_soon(const struct sockaddr_un *at, uint32_t pid, int *to)
 {
 	int err = connect_to(at, to);
