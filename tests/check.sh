@@ -36,11 +36,12 @@ joined() {
 	cat "$log"
 }
 
+plain='-O2 -g1'
 asan='-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 tsan='-O1 -g1 -fsanitize=thread -Wno-tsan'
 
 say build
-$make --no-print-directory "$jobs" CFLAGS='-O2 -g1' tests modules
+$make --no-print-directory "$jobs" CFLAGS="$plain" tests modules
 $make --no-print-directory "$jobs" B="$B/asan" CFLAGS="$asan" engine-tests lib-tests fuzz-tests
 $make --no-print-directory "$jobs" B="$B/tsan" CFLAGS="$tsan" engine-tests lib-tests
 

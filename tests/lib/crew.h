@@ -39,11 +39,12 @@ static UNUSED const char *driven_text(enum driven by)
 	return by == BY_ONE ? "one thread" : "threads";
 }
 
-/* Rank r is chip r. config NULL: nothing of it takes longer than LONG. */
-static UNUSED void crew_make(struct crew *c, vn_device_t dev, int ranks, enum driven by,
-			     const struct vn_config *config)
+/* Rank r is chip first + r. config NULL: nothing of it takes longer than LONG. */
+static UNUSED void crew_make_from(struct crew *c, vn_device_t dev, int first, int ranks,
+				  enum driven by, const struct vn_config *config)
 {
 	struct vn_config patient = VN_CONFIG_INITIALIZER;
+	int chip[VN_MAX_CHIPS] = { 0 };
 	vn_comm_t comm[VN_MAX_CHIPS];
 
 	memset(c, 0, sizeof(*c));
@@ -51,10 +52,19 @@ static UNUSED void crew_make(struct crew *c, vn_device_t dev, int ranks, enum dr
 	c->ranks = ranks;
 	c->by = by;
 	patient.timeout_ns = LONG;
+	for (int r = 0; r < ranks; r++)
+		chip[r] = first + r;
 	NEED(vn_set_chip(dev, 0));
-	NEED(vn_comm_init_all_config(comm, ranks, NULL, config ? config : &patient));
+	NEED(vn_comm_init_all_config(comm, ranks, chip, config ? config : &patient));
 	for (int r = 0; r < ranks; r++)
 		c->rank[r] = (struct rank){ .crew = c, .number = r, .comm = comm[r] };
+}
+
+/* The same from chip 0 on. */
+static UNUSED void crew_make(struct crew *c, vn_device_t dev, int ranks, enum driven by,
+			     const struct vn_config *config)
+{
+	crew_make_from(c, dev, 0, ranks, by, config);
 }
 
 static UNUSED void rank_said(struct rank *me, int err)

@@ -55,21 +55,13 @@ static int sum_on(struct rank *me)
 static void sums_make(struct crew *c, uint32_t first, uint32_t ranks, struct vn_mem *m)
 {
 	struct vn_config config = VN_CONFIG_INITIALIZER;
-	vn_comm_t comm[VN_MAX_CHIPS];
-	int chip[VN_MAX_CHIPS] = { 0 };
 
-	config.dev = dev;
 	config.timeout_ns = LONG;
 	config.way = VN_WAY_PLAN;
-	for (uint32_t r = 0; r < ranks; r++)
-		chip[r] = (int)(first + r);
-	NEED(vn_comm_init_all_config(comm, (int)ranks, chip, &config));
-	*c = (struct crew){ .dev = dev, .ranks = (int)ranks, .by = BY_THREADS };
+	crew_make_from(c, dev, (int)first, (int)ranks, BY_THREADS, &config);
 	for (uint32_t r = 0; r < ranks; r++) {
 		m[r] = take(dev, first + r, WORDS * 4);
-		c->rank[r] = (struct rank){
-			.crew = c, .number = (int)r, .comm = comm[r], .arg = m[r].ptr
-		};
+		c->rank[r].arg = m[r].ptr;
 	}
 }
 
