@@ -73,20 +73,11 @@ void vn_sled_see(u32 sled, struct vn_sled_seen *seen)
 int vn_sled_cancel(u32 sled, u64 operation)
 {
 	struct sled *d = &sleds[sled];
-	u32 state;
-	int err = 0;
+	int err;
 
 	mutex_lock(&sled_lock);
-	state = d->s.state;
-	if (state == VN_SLED_DRAINED && operation && operation == d->s.operation)
-		err = -EALREADY;
-	else if (state < VN_SLED_PLANNED || state > VN_SLED_COMMITTED)
-		err = -ENOENT;
-	else if (operation && operation != d->s.operation)
-		err = -ESTALE;
-	else if (state >= VN_SLED_VERIFIED)
-		err = -EALREADY;
-	else
+	err = vn_drain_may_cancel(&d->s, operation);
+	if (!err)
 		WRITE_ONCE(d->off, true);
 	mutex_unlock(&sled_lock);
 	/* Who drains it may stand still. */
@@ -250,15 +241,12 @@ void vn_sled_flip(const struct vn_moves *m)
 static int place(struct vn_drain_open *a, struct vn_moves *m)
 {
 	struct vn_sled state[ARRAY_SIZE(sleds)];
-	const struct vn_sled *sled = &sleds[a->sled].s;
 	int err;
 
 	lockdep_assert_held(&sled_lock);
-	if (sled->state != VN_SLED_IN_SERVICE) {
-		if (sled->state == VN_SLED_DRAINED && sled->operation == a->operation)
-			return -EALREADY;
-		return sled->state < VN_SLED_DRAINED ? -EBUSY : -EINVAL;
-	}
+	err = vn_drain_may_begin(&sleds[a->sled].s, a->operation);
+	if (err)
+		return err;
 	for (u32 i = 0; i < ARRAY_SIZE(sleds); i++)
 		state[i] = sleds[i].s;
 	err = vn_drain_place(&vn_server.sw, state, a->sled, a->to, m);
@@ -302,18 +290,6 @@ unlock:
 	return 0;
 }
 
-/* Slots of a sled without chips get power, or lose it. */
-static void power(u32 sled, bool on)
-{
-	struct vn_switch *sw = &vn_server.sw;
-	u32 first = sled * sw->chips_per_sled;
-
-	lockdep_assert_held(&sled_lock);
-	for (u32 slot = first; slot < first + sw->chips_per_sled; slot++)
-		if (sw->chip_at[slot] == (on ? VN_SLOT_OFF : VN_SLOT_FREE))
-			sw->chip_at[slot] = on ? VN_SLOT_FREE : VN_SLOT_OFF;
-}
-
 /* An operation that needs no session: what it has to say is said before it goes. */
 static struct vn_sled_op *op_new(u32 sled, u64 id, kuid_t uid, const u8 *reason)
 {
@@ -337,7 +313,7 @@ int vn_sled_maintain(struct vn_drain_open *a)
 {
 	struct vn_sled_op *op = op_new(a->sled, a->operation, vn_sled_uid(a), a->reason);
 	struct sled *sled = &sleds[a->sled];
-	int err = 0;
+	int err;
 
 	if (!op)
 		return -ENOMEM;
@@ -348,13 +324,11 @@ int vn_sled_maintain(struct vn_drain_open *a)
 	a->fd = -1;
 	mutex_lock(&sled_lock);
 	op->state = sled->s.state;
-	/* One that is being tested goes back there only by who tests it. */
-	if (op->state == VN_SLED_DRAINED) {
+	err = vn_drain_may_maintain(op->state);
+	if (!err) {
 		renew(sled, op->state, op->id, op->uid, op->reason);
-		power(a->sled, false);
+		vn_switch_power(&vn_server.sw, a->sled, false);
 		go(op, VN_SLED_MAINTENANCE);
-	} else {
-		err = op->state == VN_SLED_MAINTENANCE ? -EALREADY : -EINVAL;
 	}
 	mutex_unlock(&sled_lock);
 	if (!err)
@@ -366,27 +340,24 @@ int vn_sled_maintain(struct vn_drain_open *a)
 
 int vn_sled_back(struct vn_sled_op *op)
 {
-	bool wait;
 	u32 state;
+	int err;
 
 	mutex_lock(&sled_lock);
 	state = sleds[op->sled].s.state;
-	/* What drained it, or was to bring chips here, has not seen yet that it was lost. */
-	wait = busy[op->sled] || vn_drain_awaits(&vn_server.sw, op->sled);
-	if (vn_drain_edge(state, VN_SLED_VALIDATING) && !wait) {
+	err = vn_drain_may_return(&vn_server.sw, op->sled, state, busy[op->sled]);
+	if (!err) {
 		busy[op->sled] = true;
 		op->was = state;
 		op->state = state;
-		power(op->sled, true);
+		vn_switch_power(&vn_server.sw, op->sled, true);
 		/* Also one that is FAULTED. */
 		WRITE_ONCE(sleds[op->sled].s.state, VN_SLED_VALIDATING);
 		go(op, VN_SLED_VALIDATING);
 	}
 	mutex_unlock(&sled_lock);
-	if (op->state != VN_SLED_VALIDATING)
-		return state == VN_SLED_IN_SERVICE ? -EALREADY :
-		       state == VN_SLED_VALIDATING ||
-		       vn_drain_edge(state, VN_SLED_VALIDATING) ? -EBUSY : -EINVAL;
+	if (err)
+		return err;
 	trace_sled_state(op->sled, op->state, op->id);
 	vn_sled_say(op);
 	return 0;
@@ -406,7 +377,7 @@ static bool leave(struct vn_sled_op *op, u32 state)
 			renew(sled, state, 0, GLOBAL_ROOT_UID, no_reason);
 			vn_faults_revive_sled(&vn_server.sw, &vn_server.faults, op->sled);
 		} else if (state == VN_SLED_MAINTENANCE) {
-			power(op->sled, false);
+			vn_switch_power(&vn_server.sw, op->sled, false);
 		}
 		note(op, op->state);
 	}

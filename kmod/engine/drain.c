@@ -38,6 +38,32 @@ bool vn_drain_edge(u32 from, u32 to)
 	return to == from + 1 || (to == VN_SLED_IN_SERVICE && from < VN_SLED_COMMITTED);
 }
 
+int vn_drain_may_begin(const struct vn_sled *s, u64 operation)
+{
+	if (s->state == VN_SLED_IN_SERVICE)
+		return 0;
+	if (s->state == VN_SLED_DRAINED && s->operation == operation)
+		return -EALREADY;
+	return s->state < VN_SLED_DRAINED ? -EBUSY : -EINVAL;
+}
+
+int vn_drain_may_cancel(const struct vn_sled *s, u64 operation)
+{
+	if (s->state == VN_SLED_DRAINED && operation && operation == s->operation)
+		return -EALREADY;
+	if (s->state < VN_SLED_PLANNED || s->state > VN_SLED_COMMITTED)
+		return -ENOENT;
+	if (operation && operation != s->operation)
+		return -ESTALE;
+	return s->state >= VN_SLED_VERIFIED ? -EALREADY : 0;
+}
+
+int vn_drain_may_maintain(u32 state)
+{
+	/* One that is being tested goes back there only by who tests it. */
+	return state == VN_SLED_DRAINED ? 0 : state == VN_SLED_MAINTENANCE ? -EALREADY : -EINVAL;
+}
+
 /* Slots of a sled that are free and can be used. */
 static u32 free_on(const struct vn_switch *sw, const struct vn_sled *sleds, u32 sled)
 {
@@ -83,6 +109,18 @@ bool vn_drain_awaits(const struct vn_switch *sw, u32 sled)
 		if (sw->chip_at[i] == VN_SLOT_TAKEN)
 			return true;
 	return false;
+}
+
+int vn_drain_may_return(const struct vn_switch *sw, u32 sled, u32 state, bool busy)
+{
+	if (state == VN_SLED_IN_SERVICE)
+		return -EALREADY;
+	if (state == VN_SLED_VALIDATING)
+		return -EBUSY;
+	if (!vn_drain_edge(state, VN_SLED_VALIDATING))
+		return -EINVAL;
+	/* What drained it, or was to bring chips here, has not seen yet that it was lost. */
+	return busy || vn_drain_awaits(sw, sled) ? -EBUSY : 0;
 }
 
 int vn_drain_place(const struct vn_switch *sw, const struct vn_sled *sleds, u32 sled, u32 to,

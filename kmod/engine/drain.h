@@ -19,6 +19,19 @@ struct vn_sled {
 /* May a sled go from one state to the other? Back to service: before COMMITTED. */
 bool vn_drain_edge(u32 from, u32 to);
 
+/*
+ * May an operation begin on a sled? 0, or why not. -EALREADY: it is so already; -EBUSY:
+ * somebody else is at it; -EINVAL: not in the state it is in.
+ */
+/* A drain. -EALREADY: this operation has drained it before. */
+int vn_drain_may_begin(const struct vn_sled *s, u64 operation);
+/*
+ * Calling off the drain that is under way, operation 0: whichever. -ENOENT: none is;
+ * -ESTALE: another one is; -EALREADY: too late, its chips are elsewhere.
+ */
+int vn_drain_may_cancel(const struct vn_sled *s, u64 operation);
+int vn_drain_may_maintain(u32 state);
+
 /* Where the chips of a sled go. */
 struct vn_moves {
 	u32 n;
@@ -46,6 +59,8 @@ int vn_drain_obstacle(const struct vn_switch *sw, u32 sled, const struct vn_move
 
 /* Are chips of another sled on their way to it? */
 bool vn_drain_awaits(const struct vn_switch *sw, u32 sled);
+/* Coming back into service, where a session may still be at work on it (busy). */
+int vn_drain_may_return(const struct vn_switch *sw, u32 sled, u32 state, bool busy);
 
 /* How fast it copies, and how long it takes to keep writers out, as measured so far. */
 struct vn_pace {

@@ -61,6 +61,15 @@ bool vn_switch_free(const struct vn_switch *sw, u32 slot)
 	return sw->chip_at[slot] == VN_SLOT_FREE && !(sw->bad[slot / 64] >> slot % 64 & 1);
 }
 
+void vn_switch_power(struct vn_switch *sw, u32 sled, bool on)
+{
+	u32 first = sled * sw->chips_per_sled;
+
+	for (u32 slot = first; slot < first + sw->chips_per_sled; slot++)
+		if (sw->chip_at[slot] == (on ? VN_SLOT_OFF : VN_SLOT_FREE))
+			sw->chip_at[slot] = on ? VN_SLOT_FREE : VN_SLOT_OFF;
+}
+
 bool vn_switch_lost(const struct vn_switch *sw, u32 chip)
 {
 	return READ_ONCE(sw->lost[chip / 64]) >> chip % 64 & 1;

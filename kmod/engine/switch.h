@@ -56,6 +56,8 @@ u32 vn_switch_plane(u32 src_slot, u32 dst_slot, u32 flow);
 void vn_switch_move(struct vn_switch *sw, u32 chip, u32 slot);
 /* Can a chip come to that slot? */
 bool vn_switch_free(const struct vn_switch *sw, u32 slot);
+/* Slots of a sled where no chip is get power, or lose it. */
+void vn_switch_power(struct vn_switch *sw, u32 sled, bool on);
 bool vn_switch_lost(const struct vn_switch *sw, u32 chip);
 /* Is there a way between two virtual chips? */
 bool vn_switch_reaches(const struct vn_switch *sw, u32 a, u32 b);

@@ -181,16 +181,6 @@ void embed_sled_moved(struct embed_device *dev, const struct vn_moves *m)
 	pthread_mutex_unlock(&dev->sleds_lock);
 }
 
-/* Slots of a sled without chips get power, or lose it; sleds_lock held. */
-static void power(struct embed_device *dev, u32 sled, bool on)
-{
-	u32 first = sled * dev->sw.chips_per_sled;
-
-	for (u32 slot = first; slot < first + dev->sw.chips_per_sled; slot++)
-		if (dev->sw.chip_at[slot] == (on ? VN_SLOT_OFF : VN_SLOT_FREE))
-			dev->sw.chip_at[slot] = on ? VN_SLOT_FREE : VN_SLOT_OFF;
-}
-
 bool embed_sled_become(struct embed_device *dev, u32 sled, const struct embed_sled *as,
 		       const struct embed_who *who, const struct vn_moves *m)
 {
@@ -207,7 +197,7 @@ bool embed_sled_become(struct embed_device *dev, u32 sled, const struct embed_sl
 		if (as->s.state == VN_SLED_IN_SERVICE)
 			vn_faults_revive_sled(&dev->sw, &dev->faults, sled);
 		else if (as->s.state == VN_SLED_MAINTENANCE)
-			power(dev, sled, false);
+			vn_switch_power(&dev->sw, sled, false);
 		note(dev, sled, from, who);
 	}
 	dev->busy[sled] = false;
@@ -228,14 +218,10 @@ void embed_sled_settled(struct embed_device *dev, const struct vn_moves *m)
 static int look(struct embed_device *dev, struct vn_drain_open *a, struct vn_moves *m)
 {
 	struct vn_sled state[VN_MAX_SLEDS + VN_MAX_SPARES];
-	const struct vn_sled *sled = &dev->sled[a->sled].s;
-	int err;
+	int err = vn_drain_may_begin(&dev->sled[a->sled].s, a->operation);
 
-	if (sled->state != VN_SLED_IN_SERVICE) {
-		if (sled->state == VN_SLED_DRAINED && sled->operation == a->operation)
-			return -EALREADY;
-		return sled->state < VN_SLED_DRAINED ? -EBUSY : -EINVAL;
-	}
+	if (err)
+		return err;
 	for (u32 i = 0; i < ARRAY_SIZE(state); i++)
 		state[i] = dev->sled[i].s;
 	err = vn_drain_place(&dev->sw, state, a->sled, a->to, m);
@@ -274,24 +260,15 @@ int embed_sled_begin(struct embed_device *dev, struct vn_drain_open *a, const st
 int embed_sled_begin_back(struct embed_device *dev, u32 sled, const struct embed_who *who,
 			  struct embed_sled *was)
 {
-	int err = 0;
-	bool wait;
-	u32 state;
+	int err;
 
 	pthread_mutex_lock(&dev->sleds_lock);
-	state = dev->sled[sled].s.state;
-	/* What drained it, or was to bring chips here, has not seen yet that it was lost. */
-	wait = dev->busy[sled] || vn_drain_awaits(&dev->sw, sled);
-	if (vn_drain_edge(state, VN_SLED_VALIDATING) && !wait) {
+	err = vn_drain_may_return(&dev->sw, sled, dev->sled[sled].s.state, dev->busy[sled]);
+	if (!err) {
 		dev->busy[sled] = true;
 		*was = dev->sled[sled];
-		power(dev, sled, true);
+		vn_switch_power(&dev->sw, sled, true);
 		go(dev, sled, VN_SLED_VALIDATING, who);
-	} else {
-		err = state == VN_SLED_IN_SERVICE ? -EALREADY
-		      : state == VN_SLED_VALIDATING || vn_drain_edge(state, VN_SLED_VALIDATING)
-			      ? -EBUSY
-			      : -EINVAL;
 	}
 	pthread_mutex_unlock(&dev->sleds_lock);
 	return err;
@@ -299,17 +276,13 @@ int embed_sled_begin_back(struct embed_device *dev, u32 sled, const struct embed
 
 int embed_sled_maintain(struct embed_device *dev, u32 sled, const struct embed_who *who)
 {
-	u32 state;
-	int err = 0;
+	int err;
 
 	pthread_mutex_lock(&dev->sleds_lock);
-	state = dev->sled[sled].s.state;
-	/* One that is being tested goes back there only by who tests it. */
-	if (state == VN_SLED_DRAINED) {
-		power(dev, sled, false);
+	err = vn_drain_may_maintain(dev->sled[sled].s.state);
+	if (!err) {
+		vn_switch_power(&dev->sw, sled, false);
 		go_for(dev, sled, VN_SLED_MAINTENANCE, who);
-	} else {
-		err = state == VN_SLED_MAINTENANCE ? -EALREADY : -EINVAL;
 	}
 	pthread_mutex_unlock(&dev->sleds_lock);
 	return err;
@@ -320,22 +293,18 @@ int embed_sled_maintain(struct embed_device *dev, u32 sled, const struct embed_w
 int embed_sled_cancel(struct embed_device *dev, u32 sled, u64 operation)
 {
 	struct embed_sled *d = &dev->sled[sled];
-	struct vn_sled was;
+	int err;
 
 	pthread_mutex_lock(&dev->sleds_lock);
-	was = d->s;
-	if (was.state >= VN_SLED_PLANNED && was.state < VN_SLED_VERIFIED &&
-	    (!operation || operation == was.operation))
+	err = vn_drain_may_cancel(&d->s, operation);
+	if (!err)
 		d->off = true;
 	pthread_mutex_unlock(&dev->sleds_lock);
-	if (was.state == VN_SLED_DRAINED && operation && operation == was.operation)
-		return vn_fail(-EALREADY, "sled %u: too late: its chips are elsewhere", sled);
-	if (was.state < VN_SLED_PLANNED || was.state > VN_SLED_COMMITTED)
-		return vn_fail(-ENOENT, "sled %u: nothing is draining this sled", sled);
-	if (operation && operation != was.operation)
-		return vn_fail(-ESTALE, "sled %u: another operation is draining this sled", sled);
-	if (was.state >= VN_SLED_VERIFIED)
-		return vn_fail(-EALREADY, "sled %u: too late: its chips are elsewhere", sled);
+	if (err)
+		return vn_fail(err, "sled %u: %s", sled,
+			       err == -ENOENT	? "nothing is draining this sled"
+			       : err == -ESTALE ? "another operation is draining this sled"
+						: "too late: its chips are elsewhere");
 	/* Who drains it may stand still. */
 	embed_drain_hurry(dev, sled);
 	return 0;

@@ -92,15 +92,6 @@ static bool any_dirty(const struct model *m, u32 sled)
 	return false;
 }
 
-/* Are chips of others on their way to it? */
-static bool awaits(const struct model *m, u32 sled)
-{
-	for (u32 c = 0; c < shape.chips; c++)
-		if (m->chip[c].to != NONE && sled_of(m->chip[c].to) == sled)
-			return true;
-	return false;
-}
-
 static bool is_out(u32 state)
 {
 	return state >= VN_SLED_COMMITTED;

@@ -6,7 +6,8 @@
  * with only a journal left. All states it can get into are looked at: nothing written is
  * lost, slots have one chip, nobody is kept out for nothing, what was announced outlives
  * the host, and there is always a way on. Each step is one that vn_drain_edge() allows,
- * and each that it allows is taken; slots are found by vn_drain_place().
+ * and each that it allows is taken; what may begin vn_drain_may_...() says, slots are
+ * found by vn_drain_place().
  *
  * The journal is what vn_journal_fold() makes of its records. They go out one after the
  * other, so one is on its way at most.
@@ -22,10 +23,8 @@ static void open_drain(const struct model *was, u32 s, u32 to)
 	struct vn_switch sw;
 	struct vn_moves mv;
 
-	if (was->sled[s].state != VN_SLED_IN_SERVICE)
-		return;
 	map_of(was, &sw, state);
-	if (vn_drain_place(&sw, state, s, to, &mv))
+	if (vn_drain_may_begin(&state[s], 1) || vn_drain_place(&sw, state, s, to, &mv))
 		return;
 	for (u32 i = 0; i < mv.n; i++) {
 		check(state[sled_of(mv.slot[i])].state == VN_SLED_IN_SERVICE, was,
@@ -193,9 +192,12 @@ static void pause_of(const struct model *was, u32 s)
 
 static void come_back(const struct model *was, u32 s)
 {
+	struct vn_sled sled[SLEDS];
 	u32 state = was->sled[s].state;
 	struct model m = *was;
+	struct vn_switch sw;
 
+	map_of(was, &sw, sled);
 	if (state == VN_SLED_VALIDATING) {
 		end_session(&m, s);
 		m.sled[s].state = VN_SLED_FAULTED;
@@ -204,14 +206,13 @@ static void come_back(const struct model *was, u32 s)
 		m.sled[s].lost = 0;
 		m.sled[s].told = NOTHING;
 		step(was, &m, true);
-	} else if (!was->sled[s].session && !awaits(was, s) &&
-		   vn_drain_edge(state, VN_SLED_VALIDATING)) {
+	} else if (!vn_drain_may_return(&sw, s, state, was->sled[s].session)) {
 		m.sled[s].session = BRINGS_BACK;
 		m.sled[s].was = (u8)state;
 		m.sled[s].state = VN_SLED_VALIDATING;
 		step(was, &m, true);
 	}
-	if (state != VN_SLED_DRAINED || was->sled[s].told != IS_OUT)
+	if (vn_drain_may_maintain(state) || was->sled[s].told != IS_OUT)
 		return;
 	m = *was;
 	m.sled[s].state = VN_SLED_MAINTENANCE;
@@ -222,7 +223,7 @@ static void call_off(const struct model *was, u32 s)
 {
 	struct model m = *was;
 
-	if (was->sled[s].session != DRAINS || was->sled[s].state >= VN_SLED_VERIFIED ||
+	if (vn_drain_may_cancel(&(struct vn_sled){ .state = was->sled[s].state }, 0) ||
 	    was->sled[s].off)
 		return;
 	m.sled[s].off = 1;

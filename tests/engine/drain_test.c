@@ -1,13 +1,72 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Shows how long copying and a pause are thought to take: never less than they would at
- * the rate that was measured, with what keeping writers out has taken lately, however
- * large the numbers; and that what is little enough is always tried.
+ * Shows what may begin on a sled in which state; and how long copying and a pause are
+ * thought to take: never less than they would at the rate that was measured, with what
+ * keeping writers out has taken lately, however large the numbers; and that what is little
+ * enough is always tried.
  */
 #include "../../kmod/engine/drain.h"
 #include "../tap.h"
 
 #define MS 1000000ull
+
+#define ID 7u
+
+/* What each state answers, when ID is the last operation there was. */
+static const struct {
+	int begin, again, cancel, other, maintain, back;
+} rule[VN_SLED_STATES] = {
+	[VN_SLED_IN_SERVICE] = { 0, 0, -ENOENT, -ENOENT, -EINVAL, -EALREADY },
+	[VN_SLED_PLANNED] = { -EBUSY, -EBUSY, 0, -ESTALE, -EINVAL, -EINVAL },
+	[VN_SLED_CORDONED] = { -EBUSY, -EBUSY, 0, -ESTALE, -EINVAL, -EINVAL },
+	[VN_SLED_PRECOPY] = { -EBUSY, -EBUSY, 0, -ESTALE, -EINVAL, -EINVAL },
+	[VN_SLED_FENCED] = { -EBUSY, -EBUSY, 0, -ESTALE, -EINVAL, -EINVAL },
+	[VN_SLED_STOPCOPY] = { -EBUSY, -EBUSY, 0, -ESTALE, -EINVAL, -EINVAL },
+	[VN_SLED_VERIFIED] = { -EBUSY, -EBUSY, -EALREADY, -ESTALE, -EINVAL, -EINVAL },
+	[VN_SLED_COMMITTED] = { -EBUSY, -EBUSY, -EALREADY, -ESTALE, -EINVAL, -EINVAL },
+	[VN_SLED_DRAINED] = { -EINVAL, -EALREADY, -EALREADY, -ENOENT, 0, 0 },
+	[VN_SLED_MAINTENANCE] = { -EINVAL, -EINVAL, -ENOENT, -ENOENT, -EALREADY, 0 },
+	[VN_SLED_VALIDATING] = { -EINVAL, -EINVAL, -ENOENT, -ENOENT, -EINVAL, -EBUSY },
+	[VN_SLED_FAULTED] = { -EINVAL, -EINVAL, -ENOENT, -ENOENT, -EINVAL, 0 },
+};
+
+static void test_rules(void)
+{
+	u32 wrong = 0, waits = 0;
+	struct vn_switch sw;
+
+	vn_switch_init(&sw, 2, 2, 1);
+	for (u32 state = 0; state < VN_SLED_STATES; state++) {
+		const struct vn_sled s = { .state = state, .operation = ID };
+		bool as_said = vn_drain_may_begin(&s, ID + 1) == rule[state].begin &&
+			       vn_drain_may_begin(&s, ID) == rule[state].again &&
+			       vn_drain_may_cancel(&s, ID) == rule[state].cancel &&
+			       vn_drain_may_cancel(&s, ID + 1) == rule[state].other &&
+			       vn_drain_may_maintain(state) == rule[state].maintain &&
+			       vn_drain_may_return(&sw, 0, state, false) == rule[state].back;
+
+		wrong += !as_said;
+		if (!as_said)
+			tap_diag("state %u answers otherwise", state);
+	}
+	tap_ok(!wrong, "what may begin in each of %u states (%u answer otherwise)",
+	       (u32)VN_SLED_STATES, wrong);
+	waits += vn_drain_may_return(&sw, 2, VN_SLED_DRAINED, true) == -EBUSY;
+	sw.chip_at[4] = VN_SLOT_TAKEN;
+	waits += vn_drain_may_return(&sw, 2, VN_SLED_FAULTED, false) == -EBUSY;
+	tap_ok(waits == 2, "nothing comes back that a session is at work on, or awaits chips");
+	sw.chip_at[5] = VN_SLOT_OFF;
+	vn_switch_power(&sw, 2, false);
+	tap_ok(sw.chip_at[4] == VN_SLOT_TAKEN && sw.chip_at[5] == VN_SLOT_OFF,
+	       "a slot that is taken keeps its power");
+	sw.chip_at[4] = VN_SLOT_FREE;
+	vn_switch_power(&sw, 2, false);
+	tap_ok(sw.chip_at[4] == VN_SLOT_OFF && sw.chip_at[0] == 0, "what is free loses it");
+	vn_switch_power(&sw, 2, true);
+	vn_switch_power(&sw, 0, true);
+	tap_ok(vn_switch_free(&sw, 4) && vn_switch_free(&sw, 5) && sw.chip_at[0] == 0,
+	       "and has it again; chips stay where they are");
+}
 
 static void test_rate(void)
 {
@@ -92,6 +151,7 @@ static void test_budgets(void)
 
 int main(void)
 {
+	test_rules();
 	test_rate();
 	test_pause();
 	test_time();
