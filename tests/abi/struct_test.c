@@ -7,6 +7,7 @@
  * and which calls a chip node takes.
  */
 #include "abi.h"
+#include "../call_arg.h"
 
 #define CHIP 1u
 
@@ -21,62 +22,35 @@ static struct {
 	struct vn_program program;
 } w;
 
-union any {
-	uint8_t byte[128];
-	uint32_t size;
-	struct vn_query query;
-	struct vn_chip_attach attach;
-	struct vn_chip_query chip_query;
-	struct vn_mem_alloc mem_alloc;
-	struct vn_mem_free mem_free;
-	struct vn_window_create window;
-	struct vn_window_invalidate invalidate;
-	struct vn_window_import import;
-	struct vn_window_release release;
-	struct vn_domain_export domain_export;
-	struct vn_domain_join join;
-	struct vn_queue_create queue;
-	struct vn_queue_id id;
-	struct vn_wait wait;
-	struct vn_plan_create plan;
-	struct vn_plan_destroy plan_destroy;
-	struct vn_status_create status;
-	struct vn_status_destroy status_destroy;
-	struct vn_sled_query sled;
-	struct vn_drain_open drain;
-	struct vn_window_bind bind;
-	struct vn_mem_export mem_export;
-};
-
 /* ---- a valid argument, and back to how it was --------------------------- */
 
-static void prep_none(union any *a)
+static void prep_none(union call_arg *a)
 {
 	(void)a;
 }
 
-static void prep_attach(union any *a)
+static void prep_attach(union call_arg *a)
 {
 	a->attach.fd = w.chip_fd;
 }
 
-static void prep_chip(union any *a)
+static void prep_chip(union call_arg *a)
 {
 	a->chip_query.chip = CHIP;
 }
 
-static void prep_alloc(union any *a)
+static void prep_alloc(union call_arg *a)
 {
 	a->mem_alloc.chip = CHIP;
 	a->mem_alloc.bytes = PAGE;
 }
 
-static void undo_alloc(const union any *a)
+static void undo_alloc(const union call_arg *a)
 {
 	must(!mem_free(w.ctx, CHIP, a->mem_alloc.addr));
 }
 
-static void prep_free(union any *a)
+static void prep_free(union call_arg *a)
 {
 	if (!w.live) {
 		struct vn_mem_alloc m = { .size = sizeof(m), .chip = CHIP, .bytes = PAGE };
@@ -89,13 +63,13 @@ static void prep_free(union any *a)
 	a->mem_free.addr = w.fresh;
 }
 
-static void undo_end(const union any *a)
+static void undo_end(const union call_arg *a)
 {
 	(void)a;
 	w.live = false;
 }
 
-static void prep_window(union any *a)
+static void prep_window(union call_arg *a)
 {
 	a->window.chip = CHIP;
 	a->window.addr = w.mem.addr;
@@ -103,12 +77,12 @@ static void prep_window(union any *a)
 	a->window.access = VN_ACCESS_REMOTE_READ;
 }
 
-static void undo_window(const union any *a)
+static void undo_window(const union call_arg *a)
 {
 	must(!window_invalidate(w.ctx, CHIP, a->window.key));
 }
 
-static void prep_invalidate(union any *a)
+static void prep_invalidate(union call_arg *a)
 {
 	if (!w.live)
 		w.key = window_create(w.ctx, &w.mem, 0, PAGE, VN_ACCESS_REMOTE_READ);
@@ -117,7 +91,7 @@ static void prep_invalidate(union any *a)
 	a->invalidate.key = w.key;
 }
 
-static void prep_bind(union any *a)
+static void prep_bind(union call_arg *a)
 {
 	if (!w.live)
 		w.key = window_create(w.ctx, &w.mem, 0, PAGE, VN_ACCESS_REMOTE_READ);
@@ -129,25 +103,25 @@ static void prep_bind(union any *a)
 	a->bind.access = VN_ACCESS_REMOTE_READ;
 }
 
-static void undo_bind(const union any *a)
+static void undo_bind(const union call_arg *a)
 {
 	must(a->bind.key == w.key + 65536);
 	w.key = a->bind.key;
 }
 
-static void prep_mem_export(union any *a)
+static void prep_mem_export(union call_arg *a)
 {
 	a->mem_export.chip = CHIP;
 	a->mem_export.addr = w.mem.addr;
 	a->mem_export.bytes = PAGE;
 }
 
-static void undo_mem_export(const union any *a)
+static void undo_mem_export(const union call_arg *a)
 {
 	must(!close(a->mem_export.fd));
 }
 
-static void prep_import(union any *a)
+static void prep_import(union call_arg *a)
 {
 	if (!w.live)
 		w.key = window_create(w.ctx, &w.mem, 0, PAGE, VN_ACCESS_REMOTE_READ);
@@ -157,17 +131,17 @@ static void prep_import(union any *a)
 	a->import.access = VN_ACCESS_REMOTE_READ;
 }
 
-static void undo_import(const union any *a)
+static void undo_import(const union call_arg *a)
 {
 	struct vn_window_release r = { .size = sizeof(r), .mmap_offset = a->import.mmap_offset };
 
 	must(!call(w.ctx, VN_IOCTL_WINDOW_RELEASE, &r));
 }
 
-static void prep_release(union any *a)
+static void prep_release(union call_arg *a)
 {
 	if (!w.live) {
-		union any i = {};
+		union call_arg i = {};
 		int64_t offset;
 
 		prep_import(&i);
@@ -178,35 +152,35 @@ static void prep_release(union any *a)
 	a->release.mmap_offset = w.import;
 }
 
-static void undo_release(const union any *a)
+static void undo_release(const union call_arg *a)
 {
 	(void)a;
 	must(!window_invalidate(w.ctx, CHIP, w.key));
 	w.live = false;
 }
 
-static void undo_export(const union any *a)
+static void undo_export(const union call_arg *a)
 {
 	close(a->domain_export.fd);
 }
 
-static void prep_join(union any *a)
+static void prep_join(union call_arg *a)
 {
 	a->join.fd = w.domain_fd;
 }
 
-static void prep_queue(union any *a)
+static void prep_queue(union call_arg *a)
 {
 	a->queue.chip = CHIP;
 	a->queue.depth = 8;
 }
 
-static void undo_queue(const union any *a)
+static void undo_queue(const union call_arg *a)
 {
 	must(!queue_call(w.ctx, VN_IOCTL_QUEUE_DESTROY, a->queue.queue));
 }
 
-static void prep_id(union any *a)
+static void prep_id(union call_arg *a)
 {
 	if (!w.live) {
 		struct vn_queue_create q = { .size = sizeof(q), .chip = CHIP, .depth = 8 };
@@ -218,7 +192,7 @@ static void prep_id(union any *a)
 	a->id.queue = w.queue;
 }
 
-static void prep_plan(union any *a)
+static void prep_plan(union call_arg *a)
 {
 	w.desc = (struct vn_desc){ .opcode = VN_OP_NOP };
 	w.program = (struct vn_program){ .chip = CHIP, .count = 1 };
@@ -228,14 +202,14 @@ static void prep_plan(union any *a)
 	a->plan.ndescs = 1;
 }
 
-static void undo_plan(const union any *a)
+static void undo_plan(const union call_arg *a)
 {
 	must(!plan_destroy(w.ctx, a->plan.plan));
 }
 
-static void prep_plan_destroy(union any *a)
+static void prep_plan_destroy(union call_arg *a)
 {
-	union any c = {};
+	union call_arg c = {};
 
 	if (!w.live) {
 		prep_plan(&c);
@@ -245,12 +219,12 @@ static void prep_plan_destroy(union any *a)
 	a->plan_destroy.plan = w.plan;
 }
 
-static void undo_status(const union any *a)
+static void undo_status(const union call_arg *a)
 {
 	must(!status_destroy(w.ctx, a->status.mmap_offset));
 }
 
-static void prep_status_destroy(union any *a)
+static void prep_status_destroy(union call_arg *a)
 {
 	if (!w.live) {
 		struct vn_status_create s = { .size = sizeof(s) };
@@ -262,7 +236,7 @@ static void prep_status_destroy(union any *a)
 	a->status_destroy.mmap_offset = w.status;
 }
 
-static void prep_dry_run(union any *a)
+static void prep_dry_run(union call_arg *a)
 {
 	a->drain.flags = VN_DRAIN_DRY_RUN;
 	a->drain.to = VN_ANY_SLED;
@@ -286,8 +260,8 @@ static const struct row {
 	unsigned long cmd;
 	uint32_t bytes, least; /* least: as it first was, 0: as it is */
 	bool chip_node;
-	void (*prep)(union any *a);
-	void (*undo)(const union any *a); /* after success */
+	void (*prep)(union call_arg *a);
+	void (*undo)(const union call_arg *a); /* after success */
 	struct field reserved[3];
 	struct field flags;
 	uint32_t known; /* bits of flags */
@@ -378,7 +352,7 @@ static const struct row {
 /* A buffer longer than any struct, and what was in it before the call. */
 static uint8_t buf[2 * PAGE], before[2 * PAGE];
 
-static void fill(const struct row *r, union any *a, uint32_t size)
+static void fill(const struct row *r, union call_arg *a, uint32_t size)
 {
 	memset(a, 0, sizeof(*a));
 	r->prep(a);
@@ -388,7 +362,7 @@ static void fill(const struct row *r, union any *a, uint32_t size)
 /* Makes the call on buf; on success undoes it. */
 static int attempt(const struct row *r)
 {
-	union any a;
+	union call_arg a;
 	int err;
 
 	memcpy(before, buf, sizeof(buf));
@@ -402,7 +376,7 @@ static int attempt(const struct row *r)
 static int attempt_size(const struct row *r, uint32_t size)
 {
 	memset(buf, 0, sizeof(buf));
-	fill(r, (union any *)buf, size);
+	fill(r, (union call_arg *)buf, size);
 	return attempt(r);
 }
 
@@ -440,7 +414,7 @@ static void test_tail(const struct row *r)
 
 	for (uint32_t i = 0; i < 24; i++) {
 		memset(buf, 0, sizeof(buf));
-		fill(r, (union any *)buf, r->bytes + 24);
+		fill(r, (union call_arg *)buf, r->bytes + 24);
 		buf[r->bytes + i] = i & 1 ? 0x80 : 1;
 		wrong += attempt(r) != -E2BIG || !untouched();
 	}
@@ -451,7 +425,7 @@ static void test_tail(const struct row *r)
 static bool refused(const struct row *r, uint32_t off, uint8_t value)
 {
 	memset(buf, 0, sizeof(buf));
-	fill(r, (union any *)buf, r->bytes);
+	fill(r, (union call_arg *)buf, r->bytes);
 	buf[off] |= value;
 	return attempt(r) == -EINVAL && untouched();
 }
@@ -479,9 +453,9 @@ static void test_fields(const struct row *r)
 
 static void test_outputs(const struct row *r)
 {
-	bool written[sizeof(union any)] = {};
+	bool written[sizeof(union call_arg)] = {};
 	uint32_t ones = 0, changed = 0;
-	union any a;
+	union call_arg a;
 
 	memset(buf, 0xff, sizeof(buf));
 	fill(r, &a, r->bytes);
@@ -523,7 +497,7 @@ static void test_pointers(const struct row *r)
 	uint8_t *page = page_before_nothing(), *end = page + PAGE;
 	struct vn_chip_query was;
 	uint32_t wrong = 0;
-	union any a;
+	union call_arg a;
 
 	/* prep() may make what the call is to end, so before use is looked at */
 	fill(r, &a, r->bytes);
@@ -565,7 +539,7 @@ static void test_pointers(const struct row *r)
 
 static void test_node(const struct row *r)
 {
-	union any a;
+	union call_arg a;
 	int chip = open_chip(CHIP);
 
 	fill(r, &a, r->bytes);

@@ -5,43 +5,16 @@
  * of its range is refused, whoever owns the objects: what both homes share.
  */
 #include "world.h"
-#include "../../kmod/engine/abi.h"
+#include "../call_arg.h"
 
 #define CHIPS 8u
 #define SLEDS 5u
-
-union any {
-	u8 byte[200];
-	struct vn_query query;
-	struct vn_chip_attach attach;
-	struct vn_chip_query chip_query;
-	struct vn_mem_alloc mem_alloc;
-	struct vn_mem_free mem_free;
-	struct vn_window_create window;
-	struct vn_window_invalidate invalidate;
-	struct vn_window_import import;
-	struct vn_window_release release;
-	struct vn_domain_export domain_export;
-	struct vn_domain_join join;
-	struct vn_queue_create queue;
-	struct vn_queue_id id;
-	struct vn_wait wait;
-	struct vn_plan_create plan;
-	struct vn_plan_destroy plan_destroy;
-	struct vn_status_create status;
-	struct vn_status_destroy status_destroy;
-	struct vn_sled_query sled;
-	struct vn_drain_open drain;
-	struct vn_drain_step step;
-	struct vn_window_bind bind;
-	struct vn_mem_export mem_export;
-};
 
 static const struct {
 	u32 cmd;
 	u32 bytes;
 	u8 on;
-	union any valid;
+	union call_arg valid;
 } rows[] = {
 	{ VN_IOCTL_QUERY, 80, VN_ON_SERVER | VN_ON_CHIP, { .query = { .size = 80 } } },
 	{ VN_IOCTL_CHIP_ATTACH, 16, VN_ON_SERVER, { .attach = { .fd = 3 } } },
@@ -106,7 +79,7 @@ static void test_table(void)
 	       wrong);
 }
 
-static int check(u32 i, const union any *a)
+static int check(u32 i, const union call_arg *a)
 {
 	/* Exactly as long as the struct: a read behind it is seen. */
 	void *copy = malloc(rows[i].bytes);
@@ -276,7 +249,7 @@ static void test_fields(void)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(fields); i++) {
 		u32 nr = fields[i].cmd & 0xff;
-		union any a = rows[nr].valid;
+		union call_arg a = rows[nr].valid;
 		int err;
 
 		memcpy(a.byte + fields[i].off, &fields[i].value, fields[i].bytes);
@@ -289,7 +262,7 @@ static void test_fields(void)
 static void test_restore(void)
 {
 	const u32 nr = VN_IOCTL_DRAIN_OPEN & 0xff;
-	union any a = rows[nr].valid;
+	union call_arg a = rows[nr].valid;
 
 	a.drain.flags = VN_DRAIN_RESTORE;
 	a.drain.uid = ~0u - 1;
@@ -305,7 +278,7 @@ static void test_restore(void)
 static void test_kinds(void)
 {
 	const u32 nr = VN_IOCTL_WINDOW_CREATE & 0xff;
-	union any a = rows[nr].valid;
+	union call_arg a = rows[nr].valid;
 
 	a.window.flags = VN_WINDOW_USER;
 	a.window.bytes = VN_BYTES_MAX;
@@ -364,7 +337,7 @@ static void test_bits(void)
 	for (u32 i = 0; i < ARRAY_SIZE(words); i++)
 		for (u32 bit = 0; bit < 32; bit++) {
 			u32 nr = words[i].cmd & 0xff, w;
-			union any a = rows[nr].valid;
+			union call_arg a = rows[nr].valid;
 
 			memcpy(&w, a.byte + words[i].off, 4);
 			w |= 1u << bit;

@@ -81,7 +81,7 @@ static bool vouched_window(const struct vn_window_create *a, struct steps_stage 
 
 static int stage_call(struct steps_stage *s, struct steps_context *c, uint32_t cmd, void *arg)
 {
-	union steps_arg *a = arg;
+	union call_arg *a = arg;
 
 	if (cmd == VN_IOCTL_PLAN_CREATE && !vouched(&a->plan, s))
 		return -1;

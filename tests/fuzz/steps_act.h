@@ -7,6 +7,7 @@
 #define VN_FUZZ_STEPS_ACT_H
 
 #include "steps.h"
+#include "../call_arg.h"
 
 #define STEPS_NONE UINT64_MAX
 
@@ -153,33 +154,17 @@ static inline void steps_words(struct steps_stage *s, const struct steps_context
 
 /* ---- calls ------------------------------------------------------------------------------- */
 
-union steps_arg {
-	uint32_t u32[VN_CALL_BYTES / 4];
-	uint64_t u64[VN_CALL_BYTES / 8];
-	struct vn_mem_alloc mem;
-	struct vn_window_create window;
-	struct vn_window_import import;
-	struct vn_queue_create queue;
-	struct vn_plan_create plan;
-	struct vn_status_create status;
-	struct vn_domain_export domain;
-	struct vn_drain_open drain;
-	struct vn_wait wait;
-	struct vn_window_bind bind;
-	struct vn_mem_export export;
-};
-
 static inline void steps_remember(struct steps_stage *s, struct steps_context *c, uint32_t cmd,
-				  const union steps_arg *was, const union steps_arg *a)
+				  const union call_arg *was, const union call_arg *a)
 {
 	uint32_t i;
 
 	switch (cmd) {
 	case VN_IOCTL_MEM_ALLOC:
 		i = c->nmem++ % STEPS_OBJECTS;
-		c->mem[i].addr = a->mem.addr;
-		c->mem[i].offset = a->mem.mmap_offset;
-		c->mem[i].bytes = (a->mem.bytes + 4095) & ~4095ull;
+		c->mem[i].addr = a->mem_alloc.addr;
+		c->mem[i].offset = a->mem_alloc.mmap_offset;
+		c->mem[i].bytes = (a->mem_alloc.bytes + 4095) & ~4095ull;
 		break;
 	case VN_IOCTL_WINDOW_CREATE:
 		i = c->nkey++ % STEPS_OBJECTS;
@@ -209,7 +194,7 @@ static inline void steps_remember(struct steps_stage *s, struct steps_context *c
 		c->plan[c->nplan++ % STEPS_OBJECTS] = a->plan.plan;
 		break;
 	case VN_IOCTL_DOMAIN_EXPORT:
-		steps_remember_fd(s, a->domain.fd);
+		steps_remember_fd(s, a->domain_export.fd);
 		break;
 	case VN_IOCTL_WINDOW_BIND:
 		for (i = 0; i < STEPS_OBJECTS; i++)
@@ -217,7 +202,7 @@ static inline void steps_remember(struct steps_stage *s, struct steps_context *c
 				c->key[i].key = a->bind.key;
 		break;
 	case VN_IOCTL_MEM_EXPORT:
-		steps_remember_fd(s, a->export.fd);
+		steps_remember_fd(s, a->mem_export.fd);
 		break;
 	case VN_IOCTL_DRAIN_OPEN:
 		if (a->drain.fd >= 0)
@@ -264,7 +249,7 @@ static inline void steps_call(struct steps_stage *s, struct steps_context *c,
 {
 	uint32_t cmd = (uint32_t)_IO('V', step->what % (VN_IOCTL_COUNT + 1));
 	const struct vn_call *known = vn_abi_call(cmd);
-	union steps_arg a, was;
+	union call_arg a, was;
 	int err;
 
 	memset(&a, 0, sizeof(a));
@@ -290,7 +275,7 @@ static inline void steps_wait(struct steps_stage *s, struct steps_context *c,
 			      const struct step *step)
 {
 	uint32_t i = step->what % STEPS_OBJECTS;
-	union steps_arg a = { .wait = { .size = sizeof(a.wait), .queue = c->queue[i].number } };
+	union call_arg a = { .wait = { .size = sizeof(a.wait), .queue = c->queue[i].number } };
 
 	if (c->queue[i].map)
 		a.wait.target = vn_load_acquire(&((struct vn_ring *)c->queue[i].map)->cq_tail);

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include "sweep.h"
+#include "../call_arg.h"
 
 #define CHIP 0u
 #define FAR 8u /* a chip on another sled, on which nobody has anything */
@@ -24,31 +25,7 @@ static struct {
 } w;
 
 /* The argument, and as it is sent each time. */
-static union {
-	struct vn_query query;
-	struct vn_chip_attach attach;
-	struct vn_chip_query chip;
-	struct vn_mem_alloc alloc;
-	struct vn_mem_free free;
-	struct vn_window_create window;
-	struct vn_window_invalidate invalidate;
-	struct vn_window_import import;
-	struct vn_window_release release;
-	struct vn_domain_export export;
-	struct vn_domain_join join;
-	struct vn_queue_create queue;
-	struct vn_queue_id id;
-	struct vn_wait wait;
-	struct vn_plan_create plan;
-	struct vn_plan_destroy plan_destroy;
-	struct vn_status_create status;
-	struct vn_status_destroy status_destroy;
-	struct vn_sled_query sled;
-	struct vn_drain_open drain;
-	struct vn_drain_step step;
-	struct vn_window_bind bind;
-	struct vn_mem_export mem_export;
-} a, sent;
+static union call_arg a, sent;
 
 #define CALL_IT(name, nr, fd, member)                                                              \
 	static int do_##name(void)                                                                 \
@@ -69,7 +46,7 @@ static void begin_query(void)
 
 static void begin_chip_query(void)
 {
-	SEND(chip, vn_chip_query, .chip = CHIP);
+	SEND(chip_query, vn_chip_query, .chip = CHIP);
 }
 
 static void begin_sled_query(void)
@@ -79,7 +56,7 @@ static void begin_sled_query(void)
 
 CALL_IT(query, VN_IOCTL_QUERY, w.ctx, query)
 CALL_IT(node_query, VN_IOCTL_QUERY, w.chip_fd, query)
-CALL_IT(chip_query, VN_IOCTL_CHIP_QUERY, w.ctx, chip)
+CALL_IT(chip_query, VN_IOCTL_CHIP_QUERY, w.ctx, chip_query)
 CALL_IT(sled_query, VN_IOCTL_SLED_QUERY, w.ctx, sled)
 
 static int do_open(void)
@@ -116,29 +93,29 @@ static uint64_t see_attached(void)
 
 static void begin_alloc(void)
 {
-	SEND(alloc, vn_mem_alloc, .chip = CHIP, .bytes = BYTES);
+	SEND(mem_alloc, vn_mem_alloc, .chip = CHIP, .bytes = BYTES);
 }
 
 static void begin_alloc_much(void)
 {
-	SEND(alloc, vn_mem_alloc, .chip = CHIP, .bytes = (2u << 20) + 3 * PAGE);
+	SEND(mem_alloc, vn_mem_alloc, .chip = CHIP, .bytes = (2u << 20) + 3 * PAGE);
 }
 
-CALL_IT(alloc, VN_IOCTL_MEM_ALLOC, w.ctx, alloc)
+CALL_IT(alloc, VN_IOCTL_MEM_ALLOC, w.ctx, mem_alloc)
 
 static void end_alloc(void)
 {
-	must(!mem_free(w.ctx, CHIP, a.alloc.addr));
+	must(!mem_free(w.ctx, CHIP, a.mem_alloc.addr));
 }
 
 static void begin_free(void)
 {
 	begin_alloc();
 	must(!do_alloc());
-	SEND(free, vn_mem_free, .chip = CHIP, .addr = a.alloc.addr);
+	SEND(mem_free, vn_mem_free, .chip = CHIP, .addr = a.mem_alloc.addr);
 }
 
-CALL_IT(free, VN_IOCTL_MEM_FREE, w.ctx, free)
+CALL_IT(free, VN_IOCTL_MEM_FREE, w.ctx, mem_free)
 
 /* The first one on a chip in this domain, with all that takes. */
 static void begin_window(void)
@@ -263,14 +240,14 @@ CALL_IT(bind, VN_IOCTL_WINDOW_BIND, w.fresh, bind)
 
 static void begin_export(void)
 {
-	SEND(export, vn_domain_export, .flags = 0);
+	SEND(domain_export, vn_domain_export, .flags = 0);
 }
 
-CALL_IT(export, VN_IOCTL_DOMAIN_EXPORT, w.ctx, export)
+CALL_IT(export, VN_IOCTL_DOMAIN_EXPORT, w.ctx, domain_export)
 
 static void end_export(void)
 {
-	close(a.export.fd);
+	close(a.domain_export.fd);
 }
 
 static void begin_join(void)

@@ -111,11 +111,11 @@ static void stage_close(struct steps_stage *s, struct steps_context *c)
 }
 
 /* What would take long, and shows nothing more. */
-static void tame(uint32_t cmd, union steps_arg *a)
+static void tame(uint32_t cmd, union call_arg *a)
 {
-	if (cmd == VN_IOCTL_MEM_ALLOC && a->mem.bytes > ALLOC_MAX &&
-	    a->mem.bytes <= field.query.hbm_bytes)
-		a->mem.bytes %= ALLOC_MAX;
+	if (cmd == VN_IOCTL_MEM_ALLOC && a->mem_alloc.bytes > ALLOC_MAX &&
+	    a->mem_alloc.bytes <= field.query.hbm_bytes)
+		a->mem_alloc.bytes %= ALLOC_MAX;
 	if (cmd == VN_IOCTL_DRAIN_OPEN && a->drain.budget_ns > BUDGET_MAX_NS &&
 	    a->drain.budget_ns <= VN_BUDGET_MAX)
 		a->drain.budget_ns %= BUDGET_MAX_NS;
