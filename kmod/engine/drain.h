@@ -30,6 +30,7 @@ int vn_drain_may_begin(const struct vn_sled *s, u64 operation);
  * -ESTALE: another one is; -EALREADY: too late, its chips are elsewhere.
  */
 int vn_drain_may_cancel(const struct vn_sled *s, u64 operation);
+/* Maintenance, which is for sleds that are drained. */
 int vn_drain_may_maintain(u32 state);
 
 /* Where the chips of a sled go. */
