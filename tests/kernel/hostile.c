@@ -404,7 +404,7 @@ int main(void)
 	tap_diag("p99 is %.2f times that beside as many honest ones",
 		 beside_hostile.p99 / beside_honest.p99);
 	tap_ok(beside_hostile.round <= SLOWER * beside_honest.round,
-	       "a round takes %.1f us, beside honest ones %.1f: at most %u times as long",
+	       "beside hostile ones a round takes %.1f us, beside honest ones %.1f: %u times at most",
 	       beside_hostile.round, beside_honest.round, SLOWER);
 	tap_ok(all->scribbles && all->resets,
 	       "rings were scribbled over %lu times, reset %lu times", all->scribbles, all->resets);
