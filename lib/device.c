@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Opening an UltraServer: which home, and the calls every home has. */
 #include <errno.h>
-#include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,27 +27,6 @@ void vn_lock_init(pthread_mutex_t *lock)
 	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
 	pthread_mutex_init(lock, &attr);
 	pthread_mutexattr_destroy(&attr);
-}
-
-uint32_t vn_cores(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) ? 1 : (uint32_t)CPU_COUNT(&set);
-}
-
-uint64_t vn_stream_bytes(void)
-{
-	/* What sysconf() says is wrong by a factor of ten on some machines. */
-	FILE *f = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "re");
-	uint64_t kib = 0;
-
-	if (f) {
-		if (fscanf(f, "%" SCNu64 "K", &kib) != 1)
-			kib = 0;
-		fclose(f);
-	}
-	return (kib ?: 32u << 10) << 10;
 }
 
 uint64_t vn_now(void)

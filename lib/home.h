@@ -29,6 +29,7 @@ struct vn_spec {
 };
 
 struct vn_nl;
+struct vn_ops;
 struct vn_sled_event;
 
 /* Events of sleds, wherever they come from. */
@@ -145,10 +146,16 @@ void vn_lock_init(pthread_mutex_t *lock);
  */
 void *vn_place(uint64_t bytes);
 
+/* ---- host.c: the processor this runs on --------------------------------------------- */
+
 /* CPUs this process may use, at least 1. */
 uint32_t vn_cores(void);
 /* Work that touches more bytes does not stay in the caches: stores that go around them win. */
 uint64_t vn_stream_bytes(void);
+/* The operations that suit it, with AVX2 or without; all have the same results. */
+const struct vn_ops *vn_host_ops(bool avx2);
+
+/* ---- time ---------------------------------------------------------------------------- */
 
 uint64_t vn_now(void); /* CLOCK_MONOTONIC */
 /* Absolute deadline of a timeout from now, saturating. */

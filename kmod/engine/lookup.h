@@ -149,7 +149,7 @@ static inline void vn_count_out(struct vn_window *w, u64 bytes)
 /*
  * Whether it goes around the caches. A launch reads again what it wrote, and does when all of
  * it is more than they hold; others do when they, or what was submitted together with them,
- * were it all alike, would take half of that: they are not alone there.
+ * were it all alike, would take more than half of that: they are not alone there.
  */
 static inline bool vn_streams(const struct vn_runner *r, const struct vn_env *env,
 			      const struct vn_desc *d)
@@ -161,7 +161,7 @@ static inline bool vn_streams(const struct vn_runner *r, const struct vn_env *en
 	cost = vn_desc_cost(d);
 	if (cost >= VN_STREAM_PIECE)
 		cost *= env->burst ?: 1;
-	return cost >= r->stream_bytes / 2;
+	return cost > r->stream_bytes / 2;
 }
 
 /* exec_copy.c */

@@ -89,4 +89,21 @@ static void gemm_kernel(const struct gemm_tile *t, float *spill)
 		memcpy(t->c + r * t->ldc, spill + r * GEMM_NR, t->nr * sizeof(float));
 }
 
+#define VN_TABLE	vn_ops_avx2
+#define VN_COPY		copy_avx2
+#include "op_table.inc"
+#undef VN_TABLE
+#undef VN_COPY
+#undef VN_OPS_NAME
+
+static void copy_memcpy(void *dst, const void *src, u64 bytes, bool stream)
+{
+	copy_by(dst, src, bytes, stream, ~0ull);
+	if (stream)
+		__builtin_ia32_sfence();
+}
+
+#define VN_OPS_NAME	"avx2-memcpy"
+#define VN_TABLE	vn_ops_avx2_memcpy
+#define VN_COPY		copy_memcpy
 #include "op_table.inc"

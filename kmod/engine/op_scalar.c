@@ -39,4 +39,6 @@ static void gemm_kernel(const struct gemm_tile *t, float *spill)
 		vn_st32(c + j, vn_canon(c[j]));
 }
 
+#define VN_TABLE	vn_ops_scalar
+#define VN_COPY		copy_scalar
 #include "op_table.inc"

@@ -116,5 +116,7 @@ struct vn_ops {
 
 extern const struct vn_ops vn_ops_scalar;
 extern const struct vn_ops vn_ops_avx2;
+/* The same, but copies of any length are memcpy(): for processors on which that is faster. */
+extern const struct vn_ops vn_ops_avx2_memcpy;
 
 #endif

@@ -11,7 +11,6 @@
 #include "coll.h"
 #include "status.h"
 #include "team.h"
-#include "../../kmod/engine/ops.h"
 
 pthread_mutex_t coll_registry = PTHREAD_MUTEX_INITIALIZER;
 static struct coll_team *teams;
@@ -106,7 +105,7 @@ static int team_new(const vn_unique_id *id, uint32_t ranks, vn_device_t dev, str
 	t->dev = dev;
 	t->board_fd = -1;
 	t->stream_bytes = vn_stream_bytes();
-	t->ops = dev->query.features & VN_FEATURE_AVX2 ? &vn_ops_avx2 : &vn_ops_scalar;
+	t->ops = vn_host_ops(dev->query.features & VN_FEATURE_AVX2);
 	t->seat = lines(ranks, sizeof(*t->seat));
 	board = pages(coll_board_bytes(ranks));
 	if (board)

@@ -24,6 +24,7 @@
 
 static int make_runners(struct embed_device *dev)
 {
+	const struct vn_ops *ops = vn_host_ops(dev->avx2);
 	u64 stream = vn_stream_bytes();
 
 	dev->runners = aligned_alloc(64, (dev->nrunners * sizeof(*dev->runners) + 63) & ~63ul);
@@ -36,7 +37,7 @@ static int make_runners(struct embed_device *dev)
 		r->scratch = aligned_alloc(64, VN_SCRATCH_BYTES);
 		if (!r->scratch)
 			return -ENOMEM;
-		r->ops = dev->avx2 ? &vn_ops_avx2 : &vn_ops_scalar;
+		r->ops = ops;
 		r->chunk_bytes = CHUNK_BYTES;
 		r->chunk_macs = CHUNK_MACS;
 		r->stream_bytes = stream;

@@ -450,5 +450,7 @@ int main(void)
 		test_gemm(tables[i], VN_FLOAT32);
 		test_gemm(tables[i], VN_BFLOAT16);
 	}
+	if (ntables > 1)
+		test_copy_fill(&vn_ops_avx2_memcpy);
 	return tap_done();
 }
