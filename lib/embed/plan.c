@@ -113,15 +113,16 @@ int embed_plan_destroy(struct embed_context *ctx, struct vn_plan_destroy *a)
 
 	pthread_mutex_lock(&ctx->plans_lock);
 	p = a->plan < EMBED_PLANS_MAX ? ctx->plans[a->plan] : NULL;
+	/* Who ran it may hold it for a moment yet when its completion is seen. */
 	if (!p)
 		err = -ENOENT;
-	else if (p->refs > 1)
+	else if (READ_ONCE(p->p.running))
 		err = -EBUSY;
 	else
 		ctx->plans[a->plan] = NULL;
 	pthread_mutex_unlock(&ctx->plans_lock);
 	if (!err)
-		plan_free(p);
+		embed_plan_put(ctx, p);
 	return err;
 }
 
