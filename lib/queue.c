@@ -152,14 +152,20 @@ static bool is_arrival(const struct vn_cqe *e)
 	return e->seq & VN_CQE_ARRIVAL;
 }
 
-uint32_t vn_queue_completed(vn_queue_t q)
+/* Descriptors completed, when n entries are ready. */
+static uint32_t completed(vn_queue_t q, uint32_t n)
 {
-	uint32_t n = ready(q), arrived = q->arrived;
+	uint32_t arrived = q->arrived;
 
 	for (uint32_t i = 0;
 	     i < n && i < q->depth && __atomic_load_n(&q->receives, __ATOMIC_RELAXED); i++)
 		arrived += is_arrival(&q->cq[(q->cq_head + i) & (q->depth - 1)]);
 	return q->cq_head + n - arrived;
+}
+
+uint32_t vn_queue_completed(vn_queue_t q)
+{
+	return completed(q, ready(q));
 }
 
 static int queue_error(vn_queue_t q)
@@ -219,17 +225,17 @@ static int wait_ready(vn_queue_t q, uint32_t n, uint64_t timeout_ns)
 int vn_queue_await(vn_queue_t q, uint64_t timeout_ns)
 {
 	uint64_t deadline = vn_deadline(timeout_ns), now = vn_now();
-	uint32_t taken = q->cq_head - q->arrived, want = q->sq_tail - taken, have;
+	uint32_t taken = q->cq_head - q->arrived, want = q->sq_tail - taken, have, n;
 	int err = 0;
 
 	if (want > q->depth)
 		want = q->depth;
 	/* Arrivals come among them: as many more as are missing, again and again. */
-	while (!err && (have = vn_queue_completed(q) - taken) < want) {
-		if (ready(q) + want - have > q->depth)
+	while (!err && (n = ready(q), have = completed(q, n) - taken) < want) {
+		if (n + want - have > q->depth)
 			return vn_fail(-ENOBUFS, "chip %u: queue %u: arrivals are to be reaped",
 				       q->chip, q->id);
-		err = wait_ready(q, ready(q) + want - have,
+		err = wait_ready(q, n + want - have,
 				 timeout_ns == VN_FOREVER ? timeout_ns
 				 : deadline > now	  ? deadline - now
 							  : 0);

@@ -8,6 +8,8 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include <vneuron/coll.h>
+
 #include "fixture.h"
 
 static bool nop(vn_queue_t q, uint64_t user_data)
@@ -316,6 +318,28 @@ static void test_stamps(vn_device_t dev)
 	vn_mem_free(dev, &m);
 }
 
+/* A worker runs it: completions come at any moment, also while it is counted what is missing. */
+static void test_sync(vn_device_t dev)
+{
+	unsigned int rounds = quick() ? 5000 : 60000, late = 0;
+	struct vn_mem m = take(dev, 0, 65536);
+	vn_queue_t q = queue(dev, 0, 8);
+	struct vn_cqe e;
+
+	for (unsigned int i = 0; i < rounds && !late; i++) {
+		vn_prep_copy(vn_next(q), vn_at(&m, 32768), vn_at(&m, 0), 1 + i % 4096);
+		NEED(vn_submit(q));
+		for (uint64_t spin = rnd() % 4096; spin; spin--)
+			asm volatile("");
+		late += vn_queue_sync(q, 5 * SECOND) != 0;
+		late += vn_reap(q, &e, 1) != 1 || e.status;
+	}
+	tap_ok(!late, "what a worker runs is waited for, no longer than it takes (%u of %u late)",
+	       late, rounds);
+	vn_queue_destroy(q);
+	vn_mem_free(dev, &m);
+}
+
 int main(void)
 {
 	vn_device_t dev = device();
@@ -328,6 +352,7 @@ int main(void)
 	test_eventfd(dev);
 	test_polled_full(dev);
 	test_stamps(dev);
+	test_sync(dev);
 	vn_close(dev);
 	return tap_done();
 }
