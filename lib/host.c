@@ -41,22 +41,30 @@ uint64_t vn_stream_bytes(void)
  */
 static bool copies_by_string(void)
 {
-	unsigned int max, b, c, d, family;
+	unsigned int a, b, c, d;
 
-	if (!__get_cpuid(0, &max, &b, &c, &d) || b != signature_AMD_ebx || c != signature_AMD_ecx ||
+	if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx || c != signature_AMD_ecx ||
 	    d != signature_AMD_edx)
 		return false;
-	if (!__get_cpuid(1, &family, &b, &c, &d))
+	if (!__get_cpuid(1, &a, &b, &c, &d))
 		return false;
-	/* The extended one counts where the first is at its end; it is on all since 2003. */
-	if (((family >> 8) & 0xf) + ((family >> 20) & 0xff) < FAMILY_ZEN5)
+	/* The extended family counts where the first is at its end: on all since 2003. */
+	if (((a >> 8) & 0xf) + ((a >> 20) & 0xff) < FAMILY_ZEN5)
 		return false;
-	return __get_cpuid_count(7, 0, &family, &b, &c, &d) && (d & CPUID7_FSRM);
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & CPUID7_FSRM);
 }
 
 const struct vn_ops *vn_host_ops(bool avx2)
 {
+	static const struct vn_ops *fastest; /* atomic; all find the same */
+	const struct vn_ops *ops = __atomic_load_n(&fastest, __ATOMIC_RELAXED);
+
 	if (!avx2)
 		return &vn_ops_scalar;
-	return copies_by_string() ? &vn_ops_avx2_memcpy : &vn_ops_avx2;
+	/* A virtual machine leaves for each question: it is asked once. */
+	if (!ops) {
+		ops = copies_by_string() ? &vn_ops_avx2_memcpy : &vn_ops_avx2;
+		__atomic_store_n(&fastest, ops, __ATOMIC_RELAXED);
+	}
+	return ops;
 }

@@ -98,9 +98,7 @@ static void gemm_kernel(const struct gemm_tile *t, float *spill)
 
 static void copy_memcpy(void *dst, const void *src, u64 bytes, bool stream)
 {
-	copy_by(dst, src, bytes, stream, ~0ull);
-	if (stream)
-		__builtin_ia32_sfence();
+	copy_fenced(dst, src, bytes, stream, ~0ull);
 }
 
 #define VN_OPS_NAME	"avx2-memcpy"
