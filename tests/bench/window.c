@@ -3,9 +3,9 @@
  * Writing and reading by key, between chips, memory that another context owns: one
  * transfer at a time, always the same, and 32 of them, side by side, in one submission.
  *
- * Beside it, in turns, over memory as big: a copy by the processor, plain or around the
- * caches, whichever is faster; and process_vm_writev() or process_vm_readv() to another
- * process, one call for as many pieces.
+ * Beside it, in turns, each over memory of its own, as big: a copy by the processor, plain
+ * or around the caches, whichever is faster; and process_vm_writev() or process_vm_readv() to
+ * another process, one call for as many pieces.
  *
  * Then a write of 64 bytes: from the submission to where another core sees it, and half of
  * the time in which it is answered by another; the same by windows that both have mapped,
@@ -46,7 +46,11 @@ static vn_queue_t queue, answers; /* on chips 0 and 1 */
 static struct vn_mem mine, theirs;
 static uint32_t key, my_key;
 static struct vn_import to_them, to_me;
-static char *from, *to; /* of the process, as big */
+/* Of the process, as big: of copies plain and around the caches, and of process_vm. */
+static struct ends {
+	char *from, *to;
+} copied[2];
+static char *near_vm;
 static char *far; /* in the other process */
 static pid_t peer;
 static FILE *json;
@@ -108,9 +112,12 @@ static void copy_around(char *dst, const char *src, uint64_t bytes)
 
 static void run_copy(struct transfer *t, bool stream)
 {
+	const struct ends *c = &copied[stream];
+
 	for (uint32_t i = 0; i < t->pieces; i++) {
 		uint64_t at = next_slice(t);
-		char *dst = (t->write ? to : from) + at, *src = (t->write ? from : to) + at;
+		char *dst = (t->write ? c->to : c->from) + at;
+		char *src = (t->write ? c->from : c->to) + at;
 
 		if (stream)
 			copy_around(dst, src, t->bytes);
@@ -130,7 +137,7 @@ static void run_vm(struct transfer *t)
 	for (uint32_t i = 0; i < t->pieces; i++) {
 		uint64_t at = next_slice(t);
 
-		near[i] = (struct iovec){ from + at, t->bytes };
+		near[i] = (struct iovec){ near_vm + at, t->bytes };
 		there[i] = (struct iovec){ far + at, t->bytes };
 	}
 	n = t->write ? process_vm_writev(peer, near, t->pieces, there, t->pieces, 0)
@@ -209,6 +216,17 @@ static void show(struct transfer *t, struct series s[WHO])
 	json_end(json);
 }
 
+/*
+ * Who comes after whom: everybody after each of the others equally often. Each has memory of
+ * its own, and finds in the caches what the one before has left of it.
+ */
+static const enum who order[WHO][WHO] = {
+	{ OURS, COPY, VM, STREAM },
+	{ COPY, STREAM, OURS, VM },
+	{ STREAM, VM, COPY, OURS },
+	{ VM, OURS, STREAM, COPY },
+};
+
 static void bench_transfer(struct transfer *t)
 {
 	uint32_t times[WHO] = { 0 };
@@ -216,7 +234,8 @@ static void bench_transfer(struct transfer *t)
 
 	look(t);
 	for (uint32_t j = 0; j <= TURNS; j++)
-		for (uint32_t who = 0; who < WHO; who++) {
+		for (uint32_t k = 0; k < WHO; k++) {
+			enum who who = order[j % WHO][k];
 			double us = turn(who, t, &times[who]);
 
 			/* The first one warms up, and says how often. */
@@ -482,8 +501,9 @@ int main(int argc, char **argv)
 	}
 	/* Before there are threads. */
 	start_peer();
-	from = pages(SPAN_BYTES);
-	to = pages(SPAN_BYTES);
+	for (c = 0; c < 2; c++)
+		copied[c] = (struct ends){ pages(SPAN_BYTES), pages(SPAN_BYTES) };
+	near_vm = pages(SPAN_BYTES);
 	open_device(spec);
 	bench_transfers();
 	crew_start(&crew);
