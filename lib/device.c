@@ -48,6 +48,16 @@ uint64_t vn_deadline(uint64_t timeout_ns)
 	return timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + timeout_ns;
 }
 
+uint64_t vn_left(uint64_t deadline)
+{
+	uint64_t now;
+
+	if (deadline == UINT64_MAX)
+		return VN_FOREVER;
+	now = vn_now();
+	return deadline > now ? deadline - now : 0;
+}
+
 int vn_call(struct vn_lib_device *dev, uint32_t cmd, void *arg, uint32_t size)
 {
 	*(uint32_t *)arg = size;

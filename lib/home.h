@@ -160,5 +160,7 @@ const struct vn_ops *vn_host_ops(bool avx2);
 uint64_t vn_now(void); /* CLOCK_MONOTONIC */
 /* Absolute deadline of a timeout from now, saturating. */
 uint64_t vn_deadline(uint64_t timeout_ns);
+/* What is left until then; VN_FOREVER: of a timeout that has no end. */
+uint64_t vn_left(uint64_t deadline);
 
 #endif

@@ -224,7 +224,7 @@ static int wait_ready(vn_queue_t q, uint32_t n, uint64_t timeout_ns)
 
 int vn_queue_await(vn_queue_t q, uint64_t timeout_ns)
 {
-	uint64_t deadline = vn_deadline(timeout_ns), now = vn_now();
+	uint64_t deadline = vn_deadline(timeout_ns);
 	uint32_t taken = q->cq_head - q->arrived, want = q->sq_tail - taken, have, n;
 	int err = 0;
 
@@ -235,11 +235,7 @@ int vn_queue_await(vn_queue_t q, uint64_t timeout_ns)
 		if (n + want - have > q->depth)
 			return vn_fail(-ENOBUFS, "chip %u: queue %u: arrivals are to be reaped",
 				       q->chip, q->id);
-		err = wait_ready(q, n + want - have,
-				 timeout_ns == VN_FOREVER ? timeout_ns
-				 : deadline > now	  ? deadline - now
-							  : 0);
-		now = vn_now();
+		err = wait_ready(q, n + want - have, vn_left(deadline));
 	}
 	return err;
 }
@@ -338,18 +334,14 @@ static int take_all(vn_queue_t q, int *bad)
 
 int vn_complete(vn_queue_t q, uint64_t timeout_ns)
 {
-	uint64_t deadline = vn_deadline(timeout_ns), now;
+	uint64_t deadline = vn_deadline(timeout_ns);
 	uint32_t left, n;
 	int err, got, bad = 0;
 
 	/* Without silent descriptors, and arrivals, both rings count the same. */
 	while ((left = q->sq_tail - (q->cq_head - q->arrived))) {
 		n = left < q->depth ? left : q->depth;
-		now = vn_now();
-		err = wait_ready(q, n,
-				 timeout_ns == VN_FOREVER ? timeout_ns
-				 : deadline > now	  ? deadline - now
-							  : 0);
+		err = wait_ready(q, n, vn_left(deadline));
 		got = take_all(q, &bad);
 		if (got < 0)
 			return bad ?: got;

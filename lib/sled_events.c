@@ -49,7 +49,7 @@ void vn_sled_events_close(vn_sled_events_t ev)
 static int await(int fd, uint64_t deadline)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	uint64_t now = vn_now(), left = deadline > now ? deadline - now : 0;
+	uint64_t left = vn_left(deadline);
 	bool slice = left > LOOK_NS;
 	uint64_t ns = slice ? LOOK_NS : left;
 	struct timespec t = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };

@@ -44,16 +44,6 @@ void coll_stream_drain(vn_queue_t q)
 		coll_wait(d->comm, d->index + 1, VN_FOREVER);
 }
 
-/* What is left of a timeout that ends then. */
-static uint64_t left_of(uint64_t timeout_ns, uint64_t deadline)
-{
-	uint64_t now = vn_now();
-
-	if (timeout_ns == VN_FOREVER)
-		return VN_FOREVER;
-	return deadline > now ? deadline - now : 0;
-}
-
 int vn_queue_sync(vn_queue_t q, uint64_t timeout_ns)
 {
 	uint64_t deadline = vn_deadline(timeout_ns);
@@ -61,8 +51,8 @@ int vn_queue_sync(vn_queue_t q, uint64_t timeout_ns)
 	int err = 0;
 
 	while (!err && (d = q->collectives))
-		err = coll_wait(d->comm, d->index + 1, left_of(timeout_ns, deadline));
+		err = coll_wait(d->comm, d->index + 1, vn_left(deadline));
 	if (err || coll_stream_idle(q))
 		return err;
-	return vn_queue_await(q, left_of(timeout_ns, deadline));
+	return vn_queue_await(q, vn_left(deadline));
 }

@@ -18,7 +18,7 @@ mkdir -p "$out"
 counts=${VN_COUNTS:-$out/counts.all}
 
 export VN_BUILD=$top/$B VN_KO=$out/vneuron.ko VN_QUICK=1 VN_KERNEL=$kernel
-# It ends what hangs: on a busy machine all of it takes 800 s.
+# It ends what hangs: on a busy machine all of it takes 900 s.
 cpus=2 mem=4G seconds=1800 args='' halves=('')
 case $kernel in
 debug)
