@@ -26,74 +26,74 @@ mkdir -p "$B"
 : > "$VN_COUNTS"
 failed=0
 run() { tests/run.sh "$@" || failed=1; }
-# Beside others that keep one core busy: beside HOME PROGRAM..., and then joined.
-beside() {
-	tests/run.sh --home "$@" >"$B/check-$1.log" 2>&1 &
-	aside=$! log=$B/check-$1.log
-}
-joined() {
-	wait $aside || failed=1
-	cat "$log"
-}
 
 plain='-O2 -g1'
 asan='-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 tsan='-O1 -g1 -fsanitize=thread -Wno-tsan'
+# Some hundred programs are linked.
+! type -P ld.gold >/dev/null || plain+=' -fuse-ld=gold' asan+=' -fuse-ld=gold' tsan+=' -fuse-ld=gold'
 
 say build
 $make --no-print-directory "$jobs" CFLAGS="$plain" tests
-# Sparse sees the same on both kernels; make style asks it for both.
+# Lines of the source are enough for a trace. Sparse sees the same on both kernels; make style
+# asks it for both.
+export VN_KCFLAGS=-g1
 VN_SPARSE=0 $make --no-print-directory "$jobs" "$B/kmod-6.1/vneuron.ko"
 $make --no-print-directory "$jobs" modules
-$make --no-print-directory "$jobs" B="$B/asan" CFLAGS="$asan" engine-tests lib-tests fuzz-tests
-$make --no-print-directory "$jobs" B="$B/tsan" CFLAGS="$tsan" engine-tests lib-tests
-
-say engine
-VN_QUICK=1 beside engine-asan "$B"/asan/tests/engine/*_test
-run --home engine "$B"/tests/engine/*_test tests/engine/layout.sh
-joined
-run --home fuzz "$B"/asan/tests/fuzz/*_fuzz tests/fuzz/syzkaller/check.sh
-# Those that have threads.
-threaded=$(cd tests/engine && grep -l pthread_create -- *_test.c)
-# shellcheck disable=SC2086 # a list
-VN_QUICK=1 run --home engine-tsan $(printf "$B/tsan/tests/engine/%s " ${threaded//.c/})
 
 if [ "$(tests/vm/home.sh)" = host ]; then
 	kernels=host
 else
 	kernels='6.1 6.12'
 fi
-# guest KERNEL: the last of them has least to do, and goes on with the launchers.
-guest() {
-	local status=0
-	tests/vm/check.sh "$1" || status=1
-	[ "$1" = "${kernels##* }" ] || return $status
-	printf '\n== launchers\n'
+# In the kernel home: one kernel after the other, then the launchers. Each leaves its status.
+guests() {
+	local kernel status
+	for kernel in $kernels; do
+		status=0
+		tests/vm/check.sh "$kernel" >"$B/check-$kernel.log" 2>&1 || status=1
+		echo $status >"$B/check-$kernel.status"
+	done
+	status=0
 	# In emulation many take long: VN_LAUNCH_RANKS=144 is what there are chips.
-	VN_LAUNCH_RANKS=${VN_LAUNCH_RANKS:-12} tests/launch/check.sh "${kernels%% *}" || status=1
-	return $status
+	VN_LAUNCH_RANKS=${VN_LAUNCH_RANKS:-12} tests/launch/check.sh "${kernels%% *}" \
+		>"$B/check-launchers.log" 2>&1 || status=1
+	echo $status >"$B/check-launchers.status"
 }
-# An emulated guest keeps about one core busy, and what is embedded waits more than it works.
-guests=()
-for kernel in $kernels; do
-	guest "$kernel" >"$B/check-$kernel.log" 2>&1 &
-	guests+=($!)
-done
+# An emulated guest keeps one core busy and now and then a second one: beside it goes on what
+# does the same, and no more. CPUs of a guest that have to wait for a core keep each other waiting.
+rm -f "$B"/check-*.status
+set -m
+guests &
+guests=$!
+set +m
+trap 'kill -- -$guests 2>/dev/null || true' EXIT
+[ "$(nproc)" = 1 ] || jobs=-j$(($(nproc) - 1))
+$make --no-print-directory "$jobs" B="$B/asan" CFLAGS="$asan" engine-tests lib-tests fuzz-tests
+$make --no-print-directory "$jobs" B="$B/tsan" CFLAGS="$tsan" engine-tests lib-tests
+
+say engine
+run --home engine "$B"/tests/engine/*_test tests/engine/layout.sh
+VN_QUICK=1 run --home engine-asan "$B"/asan/tests/engine/*_test
+run --home fuzz "$B"/asan/tests/fuzz/*_fuzz tests/fuzz/syzkaller/check.sh
+# Those that have threads.
+threaded=$(cd tests/engine && grep -l pthread_create -- *_test.c)
+# shellcheck disable=SC2086 # a list
+VN_QUICK=1 run --home engine-tsan $(printf "$B/tsan/tests/engine/%s " ${threaded//.c/})
 
 say embedded
 export VNEURON_DEVICE=embedded VN_BUILD=$top/$B
-VN_QUICK=1 beside embedded-asan "$B"/asan/tests/lib/*_test
 run --home embedded "$B"/tests/lib/*_test
-joined
-beside cli tests/cli/*_test.sh
+VN_QUICK=1 run --home embedded-asan "$B"/asan/tests/lib/*_test
 VN_QUICK=1 run --home embedded-tsan "$B"/tsan/tests/lib/*_test
-joined
+run --home cli tests/cli/*_test.sh
 unset VNEURON_DEVICE
 
 say "kernel home, $kernels"
-for kernel in $kernels; do
-	wait "${guests[0]}" || failed=1
-	guests=("${guests[@]:1}")
+wait $guests || failed=1
+trap - EXIT
+for kernel in $kernels launchers; do
+	[ "$(cat "$B/check-$kernel.status" 2>/dev/null)" = 0 ] || failed=1
 	printf '\n== on %s\n' "$kernel"
 	cat "$B/check-$kernel.log"
 done

@@ -13,7 +13,7 @@ ok() { # STATUS WHAT
 	n=$((n + 1))
 	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; bad=1; fi
 }
-build=$(basename "${VN_BUILD:-$top/build}")
+build=${VN_BUILD:-$top/build}
 
 if [ ! -w "$top" ]; then
 	echo "1..0 # SKIP only where the tree is writable"
@@ -70,7 +70,7 @@ done < "$tmp/commands"
 	echo 'until neuronctl -d pid:$! version; do kill -0 $!; sleep 0.1; done'
 	grep -oE '^    neuronctl[^#]*pid:[^#]*' "$top/README.md"
 } > "$tmp/outside"
-(cd "$tmp" && PATH=$tmp/opt/vneuron/bin:$top/$build:$PATH timeout 60 bash "$tmp/outside" </dev/null >"$tmp/out" 2>&1)
+(cd "$tmp" && PATH=$tmp/opt/vneuron/bin:$build:$PATH timeout 60 bash "$tmp/outside" </dev/null >"$tmp/out" 2>&1)
 ok $? "README: an embedded device from outside"
 echo "1..$n"
 exit $bad
