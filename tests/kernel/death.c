@@ -148,7 +148,7 @@ static void test_exec(void)
 static void child_of(struct everything *e)
 {
 	struct vn_desc d = copy_desc(at(&e->mem[1], 0), at(&e->mem[0], PAGE), PAGE);
-	uint8_t *p = e->mem[0].ptr, *q;
+	uint8_t *p = e->mem[0].ptr, *to, *q;
 	struct queue own = queue_create(e->ctx, chips[0], 8, -1);
 
 	memset(p + PAGE, 0x5a, PAGE);
@@ -158,9 +158,10 @@ static void child_of(struct everything *e)
 	must(!munmap(p + 8 * PAGE, PAGE) && !mprotect(p + 16 * PAGE, PAGE, PROT_READ));
 	must(touch(p + 8 * PAGE, false) == SIGSEGV);
 	must(touch(p + 16 * PAGE, true) == SIGSEGV);
-	q = mremap(p + 32 * PAGE, 16 * PAGE, 16 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
-		   p + (1 << 30));
-	must(q != MAP_FAILED && !touch(q, true));
+	to = mmap(NULL, 16 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(to != MAP_FAILED);
+	q = mremap(p + 32 * PAGE, 16 * PAGE, 16 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+	must(q == to && !touch(q, true));
 	must(touch(p + 32 * PAGE, false) == SIGSEGV);
 	must(!touch(e->import[0] + 9 * PAGE, true) && !touch((uint8_t *)e->status.entry, true));
 }
