@@ -30,6 +30,11 @@ run() { tests/run.sh "$@" || failed=1; }
 plain='-O2 -g1'
 asan='-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 tsan='-O1 -g1 -fsanitize=thread -Wno-tsan'
+# What has been compiled before, in whichever checkout, is not compiled again.
+if [ -d /usr/lib/ccache ]; then
+	export PATH=/usr/lib/ccache:$PATH CCACHE_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/vneuron/ccache
+	export CCACHE_BASEDIR=$top CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=1G
+fi
 # Some hundred programs are linked.
 ! type -P ld.gold >/dev/null || plain+=' -fuse-ld=gold' asan+=' -fuse-ld=gold' tsan+=' -fuse-ld=gold'
 
@@ -37,9 +42,8 @@ say build
 $make --no-print-directory "$jobs" CFLAGS="$plain" tests
 # Lines of the source are enough for a trace. Sparse sees the same on both kernels; make style
 # asks it for both.
-export VN_KCFLAGS=-g1
-VN_SPARSE=0 $make --no-print-directory "$jobs" "$B/kmod-6.1/vneuron.ko"
-$make --no-print-directory "$jobs" modules
+VN_KCFLAGS=-g1 VN_SPARSE=0 $make --no-print-directory "$jobs" "$B/kmod-6.1/vneuron.ko"
+VN_KCFLAGS=-g1 $make --no-print-directory "$jobs" modules
 
 if [ "$(tests/vm/home.sh)" = host ]; then
 	kernels=host
@@ -60,15 +64,15 @@ guests() {
 		>"$B/check-launchers.log" 2>&1 || status=1
 	echo $status >"$B/check-launchers.status"
 }
-# An emulated guest keeps one core busy and now and then a second one: beside it goes on what
-# does the same, and no more. CPUs of a guest that have to wait for a core keep each other waiting.
+# An emulated guest keeps one core busy and now and then a second one, and what is embedded does
+# the same: one of each at a time. CPUs of a guest that wait for a core keep each other waiting.
+# Who ends here ends them.
 rm -f "$B"/check-*.status
 set -m
 guests &
 guests=$!
 set +m
 trap 'kill -- -$guests 2>/dev/null || true' EXIT
-[ "$(nproc)" = 1 ] || jobs=-j$(($(nproc) - 1))
 $make --no-print-directory "$jobs" B="$B/asan" CFLAGS="$asan" engine-tests lib-tests fuzz-tests
 $make --no-print-directory "$jobs" B="$B/tsan" CFLAGS="$tsan" engine-tests lib-tests
 

@@ -19,7 +19,7 @@ declare -A groups=(
 		systemtap-sdt-dev"
 	[guest]="qemu-system-x86 busybox-static cpio kmod xz-utils zstd bpftrace"
 	[demo]="openmpi-bin"
-	[check]="g++ sparse dwarves clang libclang-rt-14-dev numactl procps util-linux iproute2 python3
+	[check]="ccache g++ sparse dwarves clang libclang-rt-14-dev numactl procps util-linux iproute2 python3
 		openmpi-bin"
 	[debug]="bc bison flex libelf-dev libssl-dev cpio kmod perl xz-utils"
 	[fuzz]="clang libclang-rt-14-dev llvm-14"
