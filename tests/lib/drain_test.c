@@ -370,8 +370,7 @@ static void test_slowed(void)
 	for (int i = 0; i < 20 && !err; i++) {
 		uint32_t sled = sled_of(0);
 
-		err = vn_sled_drain(dev, sled, &c, NULL) ?:
-		      vn_sled_undrain(dev, sled, NULL, NULL);
+		err = vn_sled_drain(dev, sled, &c, NULL) ?: vn_sled_undrain(dev, sled, NULL, NULL);
 	}
 	tap_ok(err == -ECANCELED && slow_us, "who writes too fast rests (%u us): %s", slow_us,
 	       err ? vn_error() : "");
