@@ -92,7 +92,7 @@ static const struct row rows[] = {
 	  DO(begin_touch_copied, do_write, end_touch_copied), .sure = true },
 	{ WHAT("protect a page of a mapping"), DO(begin_touch_mem, do_split, end_map) },
 	{ WHAT("unmap a page of a mapping"), DO(begin_touch_mem, do_punch, end_map) },
-	{ WHAT("move a mapping"), DO(begin_touch_mem, do_remap, end_remap) },
+	{ WHAT("move a mapping"), DO(begin_remap, do_remap, end_remap) },
 	{ WHAT("fork with all there is"), DO(begin_all, do_fork, end_all_mapped), OR(-EAGAIN) },
 
 	{ NL(DEVICE, "asked"), DO(begin_do_device, do_nl, end_nl), OR(-ENOBUFS) },

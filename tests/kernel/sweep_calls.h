@@ -18,7 +18,7 @@ static struct {
 	uint32_t sled, key;
 	struct mem mem;
 	struct queue queue;
-	uint8_t *map;
+	uint8_t *map, *to;
 	uint64_t offset, bytes;
 	struct ask ask;
 	bool spoilt; /* the answer to it has not been read to its end */

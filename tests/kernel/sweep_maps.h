@@ -141,17 +141,24 @@ static int do_punch(void)
 	return munmap(w.map + PAGE, PAGE) ? -errno : 0;
 }
 
+static void begin_remap(void)
+{
+	begin_touch_mem();
+	w.to = mmap(NULL, BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(w.to != MAP_FAILED);
+}
+
 /* Where it was may stay mapped, too: what the kernel can't take down it leaves. */
 static int do_remap(void)
 {
-	uint8_t *to = mremap(w.map, BYTES, BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, w.map + (1 << 30));
+	uint8_t *to = mremap(w.map, BYTES, BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, w.to);
 
 	return to == MAP_FAILED ? -errno : 0;
 }
 
 static void end_remap(void)
 {
-	munmap(w.map + (1 << 30), BYTES);
+	munmap(w.to, BYTES);
 	end_map();
 }
 
