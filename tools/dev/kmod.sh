@@ -3,7 +3,7 @@
 # kmod.sh KERNEL DIR: builds the module for a kernel (6.1, 6.12, debug, kcsan, or host)
 # in a copy below DIR, so that several kernels can be built from one tree.
 # Warnings are errors of ours: the build is to be silent with W=1 and sparse; VN_SPARSE=0:
-# without the latter. VN_KCFLAGS: more for the compiler.
+# without the latter.
 set -euo pipefail
 kernel=$1 dir=$2
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -31,7 +31,7 @@ check=0
 log=$dir/build.log
 # A make of its own: what the caller passes down (-j, B=) is not for the kernel.
 if ! env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES make -j"$(nproc)" -C "$kdir" M="$dir/src" W=1 C=$check \
-	KCFLAGS="${VN_KCFLAGS:-}" modules >"$log" 2>&1; then
+	modules >"$log" 2>&1; then
 	cat "$log" >&2
 	exit 1
 fi
